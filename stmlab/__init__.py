@@ -29,8 +29,10 @@ _HOME = {
     "load_scan": "io",
     "save_scan": "io",
 }
-_MODULES = ("analysis", "check", "feedback", "interactive", "io", "junction", "labels", "microscope", "noise", "parameters",
-            "piezo", "plot", "scan", "structures", "tightbinding")  # fmt: skip
+_MODULES = (
+    "analysis", "check", "feedback", "interactive", "io", "junction", "labels", "microscope", "noise",
+    "parameters", "piezo", "plot", "scan", "structures", "tightbinding",
+)  # fmt: skip
 
 __all__ = ["__version__", *_HOME]
 

@@ -1,1 +1,8 @@
+"""From atoms to the density of states that tunnelling sees."""
 
+from .hamiltonian import hamiltonian
+from .ldos import ldos
+from .models import MODELS, Model, model_named
+from .weights import bias_window, weights
+
+__all__ = ["MODELS", "Model", "bias_window", "hamiltonian", "ldos", "model_named", "weights"]

@@ -1,0 +1,167 @@
+"""Randomness with a name: independent streams, and the distributions that a study draws from."""
+
+import math
+import operator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import tomlkit
+
+from ._tree import ParameterError, show
+
+
+def stream(seed, index, name):
+    """Return an independent generator for one named source of randomness.
+
+    The same three arguments give the same numbers on every machine; a different name, index or seed
+    gives numbers independent of all others. Switching one source on therefore never moves another.
+
+    Parameters
+    ----------
+    seed, index : int
+        Seed of the run and number of the sample, both in [0, 2^64).
+    name : str
+        What the numbers are for, such as ``"defects"``.
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Raises
+    ------
+    ParameterError
+        If seed or index is not such a whole number, or the name is not a word.
+    """
+    if not (isinstance(name, str) and name):
+        raise ParameterError(f"stream name = {show(name)} is not a word; name what the numbers are for")
+    digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+    # Always six 32-bit words: words of varying number would let two (seed, index) pairs collide.
+    words = [half for n in (_count("seed", seed), _count("index", index), digest) for half in (n % 2**32, n >> 32)]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
+
+def _count(name, value):
+    try:
+        number = -1 if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64:
+        raise ParameterError(f"{name} = {show(value)} is not a whole number in [0, 2^64); choose 0, 1, 2, ...")
+    return number
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every value between `low` and `high` alike; with `either_sign`, half of them negated."""
+
+    low: float
+    high: float
+    either_sign: bool = False
+
+    def __post_init__(self):
+        _check_range(self, least=0 if self.either_sign else -math.inf)
+
+    def ends(self):
+        """Return the values that must be legal for every draw to be: the ends, and zero where it lies between."""
+        signs = (1, -1) if self.either_sign else (1,)
+        ends = [sign * end for sign in signs for end in (self.low, self.high)]
+        return [*ends, 0] if self.low < 0 < self.high else ends
+
+    def draw(self, rng, whole=False):
+        """Draw one number; `whole` draws integers, both ends included."""
+        if whole:
+            value = int(rng.integers(int(self.low), int(self.high), endpoint=True))
+        else:
+            value = min(max(float(rng.uniform(self.low, self.high)), self.low), self.high)
+        return -value if self.either_sign and rng.integers(2) else value
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """Every factor alike: the logarithm is uniform between those of `low` and `high`, both above 0."""
+
+    low: float
+    high: float
+
+    def __post_init__(self):
+        _check_range(self, least=math.ulp(0.0))
+
+    def ends(self):
+        """Return the values that must be legal for every draw to be."""
+        return [self.low, self.high]
+
+    def draw(self, rng, whole=False):
+        """Draw one number; `whole` gives the integer k the weight ln((k + 1) / k)."""
+        top = self.high + 1 if whole else self.high
+        value = math.exp(math.log(self.low) + (math.log(top) - math.log(self.low)) * float(rng.random()))
+        value = min(max(math.floor(value) if whole else value, self.low), self.high)
+        return int(value) if whole else float(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values, each as likely as the others."""
+
+    values: tuple
+
+    def __post_init__(self):
+        if isinstance(self.values, str) or not hasattr(self.values, "__iter__"):
+            raise ParameterError(f"Choice({show(self.values)}) needs a list of values")
+        object.__setattr__(self, "values", tuple(self.values))
+        if not self.values:
+            raise ParameterError("Choice([]) has nothing to choose from; give at least one value")
+
+    def ends(self):
+        """Return the values that must be legal for every draw to be."""
+        return list(self.values)
+
+    def draw(self, rng, whole=False):
+        """Draw one of the values."""
+        return self.values[int(rng.integers(len(self.values)))]
+
+
+def _check_range(law, least):
+    low, high = law.low, law.high
+    said = f"{type(law).__name__}({show(low)}, {show(high)})"
+    for end in (low, high):
+        if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
+            raise ParameterError(f"{said}: {show(end)} is not a finite number")
+    if low > high:
+        raise ParameterError(f"{said} is empty; put the lower end first")
+    if low < least:
+        raise ParameterError(f"{said} must start {'above 0' if least else 'at 0 or above: the sign is drawn apart'}")
+
+
+FORMS = {"uniform": Uniform, "log_uniform": LogUniform, "choice": Choice}
+
+
+def parse_law(path, table):
+    """Read ``{uniform = [low, high], either_sign = true}``, ``{log_uniform = [..]}`` or ``{choice = [..]}``."""
+    help = "write {uniform = [low, high]}, {log_uniform = [low, high]} or {choice = [a, b, ...]}"
+    if not isinstance(table, dict) or len(forms := [key for key in FORMS if key in table]) != 1:
+        raise ParameterError(f"vary {path} = {show(table)} is not a distribution; {help}")
+    rest = {key: value for key, value in table.items() if key != forms[0]}
+    allowed = {"either_sign"} if forms == ["uniform"] else set()
+    ends = table[forms[0]]
+    wrong_ends = not isinstance(ends, list) or (forms != ["choice"] and len(ends) != 2)
+    if wrong_ends or not rest.keys() <= allowed or not all(isinstance(v, bool) for v in rest.values()):
+        raise ParameterError(f"vary {path} = {show(table)} is not a distribution; {help}")
+    return Choice(ends) if forms == ["choice"] else FORMS[forms[0]](*ends, **rest)
+
+
+def laws_table(laws):
+    """Return the ``[vary]`` table that `parse_law` reads, one distribution a line."""
+    table = tomlkit.table()
+    for path, law in laws.items():
+        table.add(path, tomlkit.inline_table())
+        table[path].update(_law_dict(law))
+    return table
+
+
+def _law_dict(law):
+    if isinstance(law, Choice):
+        return {"choice": list(law.values)}
+    form = "uniform" if isinstance(law, Uniform) else "log_uniform"
+    sign = {"either_sign": True} if getattr(law, "either_sign", False) else {}
+    return {form: [law.low, law.high], **sign}

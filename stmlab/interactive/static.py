@@ -1,0 +1,137 @@
+"""An interactive figure as HTML: every frame precomputed, played by explore.js without a kernel."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from html import escape
+
+import numpy as np
+
+from stmlab.interactive.explore import MAX_KB
+from stmlab.interactive.panels import axis_limits
+from stmlab.interactive.stills import still
+
+_FIGURE = """\
+<div class="stmx" role="group" aria-label="{label}">
+<div class="stmx-controls">{controls}</div>
+<div class="stmx-panels"></div>
+<img class="stmx-still" alt="{alt}" src="data:image/png;base64,{png}">
+<p class="stmx-at">Shown at {settings}.</p>
+<p class="stmx-problem" hidden></p>
+<noscript><p class="stmx-problem">The sliders need JavaScript, which is off here.</p></noscript>
+<p class="stmx-note">{note}</p>
+<p class="stmx-spoken" aria-live="polite"></p>
+<script type="application/json">{spec}</script>
+</div>"""
+
+# The input sits inside its label, so that no ids are needed: they would clash when one figure is
+# pasted twice. <output> would announce what aria-valuetext already says, hence aria-live="off".
+_CONTROL = (
+    '<label><span>{label}</span><input type="range" min="0" max="{top}" step="1" value="{index}" '
+    'autocomplete="off" aria-valuetext="{text}"></label><output aria-live="off">{text}</output>'
+)
+
+
+def figure_html(figure):
+    """Return the HTML of an `Explore` figure.
+
+    Raises
+    ------
+    ValueError
+        If the frames compress to more than a page can carry, or differ in more than data.
+    """
+    spec = json.dumps(figure_spec(figure), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    if (size := len(spec) / 1000) > MAX_KB:
+        raise ValueError(
+            f"explore({figure.name}): {size:.0f} KB of frames; at most {MAX_KB}. Use fewer frames or pixels, "
+            "and keep noise the same in all frames, so that it cancels in the difference"
+        )
+    panels = figure.panels(figure.default)
+    titles = ", ".join(p.title for p in panels if p.title) or figure.name
+    return _FIGURE.format(
+        label=escape(f"Interactive figure: {titles}"),
+        controls="".join(_control(s) for s in figure.sliders.values()),
+        alt=escape(" ".join(p.alt for p in panels)),
+        png=base64.b64encode(still(panels)).decode(),
+        settings=escape(figure.settings(figure.default)),
+        note=escape(_note(figure)),
+        spec=spec,
+    )
+
+
+def _control(slider):
+    text = escape(slider.text(slider.grid[slider.index]))
+    return _CONTROL.format(label=escape(slider.label), top=len(slider.grid) - 1, index=slider.index, text=text)
+
+
+def _note(figure):
+    sizes = [len(s.grid) for s in figure.sliders.values()]
+    steps = f"{' × '.join(map(str, sizes))} grid" if len(sizes) > 1 else "grid"
+    live = "run this chapter in Jupyter to move freely between these points"
+    return f"Precomputed on a {steps} of {len(figure.points)} settings; {live}."
+
+
+def figure_spec(figure):
+    """Return all that explore.js needs to play the figure, as a dictionary of JSON types."""
+    frames = figure.frames
+    panels = [encode_panel([frame[k] for frame in frames]) for k in range(len(frames[0]))]
+    sliders = [
+        {"label": s.label, "text": [s.text(v) for v in s.grid], "index": s.index} for s in figure.sliders.values()
+    ]
+    return {"sliders": sliders, "panels": panels}
+
+
+def encode_panel(column):
+    """Encode one panel's frames (a list of panels of one look)."""
+    pixels = column[0].look()["kind"] == "image"
+    return column[0].look() | (_encode_images(column) if pixels else _encode_lines(column))
+
+
+def _encode_images(column):
+    levels = np.stack([p.levels() for p in column])
+    frames = [p.frame() for p in column]
+    varying = {key: _collapse([f[key] for f in frames]) for key in frames[0]}
+    return varying | {"data": _deflate(_differences(levels))}
+
+
+def _encode_lines(column):
+    x, y = np.stack([p.x for p in column]), np.stack([p.ys for p in column])
+    xlim = [axis_limits(p.xlim, x) for p in column]
+    ylim = [axis_limits(p.ylim, y, margin=0.04) for p in column]
+    moving = bool((x != x[0]).any())
+    return {
+        "title": _collapse([p.title for p in column]),
+        "alt": _collapse([p.alt for p in column]),
+        "xlim": _collapse(xlim),
+        "ylim": _collapse(ylim),
+        "x": _encode_curves(x[:, None] if moving else x[:1, None]),
+        "y": _encode_curves(y),
+    }
+
+
+def _encode_curves(curves):
+    """Encode (frames, curves, points) as 16-bit integers: value = level * step + zero."""
+    zero, top = float(curves.min()), float(curves.max())
+    step = (top - zero) / 65535 or 1.0
+    levels = np.rint((curves - zero) / step).astype("<u2")
+    # Low and high bytes apart: the high ones hardly change, and deflate finds long runs of them.
+    planes = _differences(levels).view("u1").reshape(-1, 2).T
+    return {"zero": zero, "step": step, "data": _deflate(planes)}
+
+
+def _differences(frames):
+    """Replace each frame but the first by its difference from the one before (modulo 2^bits)."""
+    out = np.ascontiguousarray(frames).copy()
+    out[1:] -= frames[:-1]
+    return out
+
+
+def _deflate(array):
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
+
+
+def _collapse(values):
+    """Return one value for all frames where they are equal."""
+    return values[:1] if all(v == values[0] for v in values) else values

@@ -1,0 +1,91 @@
+"""Images as people see them: rows in space, a rendered picture, and 8-bit images from elsewhere."""
+
+import io
+import warnings
+
+import numpy as np
+
+from ..analysis import level
+from ._files import FileError, blamed, need, readable
+from .provenance import describe, quantity
+
+MAX_PIXELS = 2**26  # of an image from outside: 8192 x 8192
+
+
+def picture(image, raster):
+    """Turn an image, (..., L, P) in the order of acquisition, into space: row 0 at the bottom (y up)."""
+    return image if raster.direction == "up" else image[..., ::-1, :]
+
+
+def load_image(path):
+    """Read an 8-bit grey image.
+
+    Parameters
+    ----------
+    path : path-like
+        A JPEG or PNG file. Colours become grey.
+
+    Returns
+    -------
+    ndarray, (L, P)
+        Grey levels from 0 to 255 as floats; row 0 is the top.
+
+    Raises
+    ------
+    FileError
+        If the file is no such image or has more than 64 million pixels.
+    """
+    image_module = need("PIL.Image")
+    path = readable(path)
+    try:
+        with warnings.catch_warnings(), blamed(path):
+            warnings.simplefilter("error", image_module.DecompressionBombWarning)
+            with image_module.open(path, formats=("JPEG", "PNG")) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise FileError(f"has {image.width * image.height} pixels; at most {MAX_PIXELS} are read")
+                if image.mode not in ("L", "RGB"):
+                    raise FileError(f"has pixels of kind {image.mode!r}; convert it to 8-bit grey")
+                return np.asarray(image.convert("L"), dtype=float)
+    except (OSError, SyntaxError, image_module.DecompressionBombError, Warning) as error:
+        reason = " ".join(str(error).split())
+        raise FileError(f"{path}: is no JPEG or PNG image that can be read ({reason})") from error
+
+
+def draw(scan):
+    """Return a matplotlib figure of the trace, levelled by a plane, with axes in nm and a colour bar."""
+    from matplotlib.figure import Figure
+
+    from ..plot import image
+
+    if not np.isfinite(scan.height[0]).any():
+        raise FileError("cannot be drawn: no pixel of the trace holds a number")
+    name, unit, _ = quantity(scan)
+    shown, label = _scaled(level(scan.height[0]), name, unit)
+    figure = Figure(figsize=(5.2, 4.2), layout="constrained")  # without pyplot: no window, no global state
+    axes = image(picture(shown, scan.raster), figure.add_subplot(), scan.raster, label)
+    axes.set_title(_title(scan))
+    return figure
+
+
+def _scaled(image, name, unit):
+    """Return an image in the unit in which its range is easiest to read, and the label that says so."""
+    if unit != "m":
+        return image, f"{name} [{unit}]"
+    low, high = np.nanpercentile(image, (0.5, 99.5))
+    return (image / 10, f"{name} [nm]") if high - low > 10 else (image * 100, f"{name} [pm]")
+
+
+def _title(scan):
+    bias, setpoint = scan.meta.get("bias"), scan.meta.get("setpoint")
+    parts = [f"{bias:.3g} V" if bias is not None else "", f"{setpoint * 1e12:.4g} pA" if setpoint else ""]
+    return ", ".join([part for part in parts if part] + ["plane subtracted"])
+
+
+def encode_png(scan):
+    """Return the rendered picture as PNG; version, seed and parameters are in its text chunks."""
+    texts = describe(scan)
+    kept = {key: texts[key] for key in ("seed", "parameters") if key in texts}
+    buffer = io.BytesIO()
+    kept["Software"] = f"stmlab {texts['version']}"
+    draw(scan).savefig(buffer, format="png", dpi=150, metadata=kept)
+    return buffer.getvalue()

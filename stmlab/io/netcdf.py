@@ -1,0 +1,136 @@
+"""Labelled arrays: a scan as an `xarray.Dataset`, and as NetCDF that any program reads.
+
+NetCDF 3 needs nothing beyond SciPy. Lengths are in Å and carry the unit "angstrom", the spelling of UDUNITS.
+"""
+
+import io
+
+import numpy as np
+
+from ..scan import DEFECT_DTYPE, Scan
+from ._files import FileError, need, read_bounded
+from .provenance import describe, quantity, restore
+
+STACKS = {
+    "height": "angstrom",
+    "true_height": "angstrom",
+    "current": "1",
+    "drive": "V",
+    "x": "angstrom",
+    "y": "angstrom",
+}
+MEANING = {
+    "height": "recorded height: drive voltage times nominal calibration",
+    "true_height": "where the tip was above the sample's z = 0",
+    "current": "ln(I / I_set)",
+    "drive": "voltage on the z piezo",
+    "x": "where the tip was along x",
+    "y": "where the tip was along y",
+    "ideal": "topograph of a perfect instrument",
+    "lattice": "top selenium atoms",
+}
+FRAME, IMAGE = ("sweep", "line", "pixel"), ("line", "pixel")
+DEFECT_UNITS = {"x": "angstrom", "y": "angstrom", "row": "1", "col": "1"}
+
+
+def to_xarray(scan):
+    """Return a scan as labelled arrays.
+
+    Parameters
+    ----------
+    scan : Scan
+        Simulated or measured.
+
+    Returns
+    -------
+    xarray.Dataset
+        Every array of the scan with ``units`` and ``long_name``; dimensions ``sweep`` (trace, retrace),
+        ``line`` and ``pixel``, in the order of acquisition; version, seed, parameters as attributes.
+
+    Raises
+    ------
+    MissingPackage
+        If xarray is not installed.
+    """
+    xarray = need("xarray")
+    variables = {name: (dims, values, _attributes(name, unit)) for name, dims, values, unit in _arrays(scan)}
+    coordinates = {"sweep": ["trace", "retrace"], "time": (FRAME, scan.time, {"units": "s"})}
+    return xarray.Dataset(variables, coordinates, attrs=describe(scan))
+
+
+def _arrays(scan):
+    """Yield name, dimensions, values and unit of every array that the scan holds."""
+    unit = quantity(scan)[1]
+    own = {"height": unit} if unit != "m" else {}  # a channel of another kind, such as a current
+    for key, its_unit in (STACKS | own).items():
+        if getattr(scan, key) is not None:
+            yield key, FRAME, getattr(scan, key), its_unit
+    if scan.ideal is not None:
+        yield "ideal", IMAGE, scan.ideal, "angstrom"
+    if scan.lattice is not None:
+        yield "lattice", ("atom", "axis"), scan.lattice, "angstrom"
+    if scan.lattice is not None and scan.defects is not None:
+        for mask, image in zip(("lattice", "defects"), scan.masks(), strict=True):
+            yield f"mask_{mask}", IMAGE, image, "1"
+    for column in (scan.defects.dtype.names if scan.defects is not None else ()):
+        values = scan.defects[column]
+        yield f"defect_{column}", ("defect",), _storable(values), DEFECT_UNITS.get(column, "")
+
+
+def _storable(values):
+    """NetCDF 3 has neither 64-bit integers nor booleans."""
+    return values.astype(np.int32) if values.dtype.kind in "ib" else values
+
+
+def _attributes(name, unit):
+    return {"units": unit, "long_name": MEANING.get(name, name.replace("_", " "))}
+
+
+def encode_netcdf(scan):
+    """Return the bytes of a NetCDF 3 file (64-bit offsets)."""
+    return bytes(to_xarray(scan).to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
+
+
+def read_netcdf(path, channel="Z"):
+    """Read a scan that `save_scan` wrote as NetCDF; `channel` must be the one that was saved.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged, is not one of stmlab's, or holds another channel.
+    """
+    from scipy.io import netcdf_file
+
+    data = read_bounded(path)
+    if data[:3] != b"CDF":
+        raise FileError("is not NetCDF 3: it does not begin with CDF; save it with format NETCDF3_64BIT")
+    with netcdf_file(io.BytesIO(data), "r", mmap=False) as file:  # so no length is trusted
+        texts = {key: _text(value) for key, value in file._attributes.items()}
+        arrays = {key: variable[...].copy() for key, variable in file.variables.items()}
+    if "raster" not in texts or "height" not in arrays:
+        raise FileError("was not written by stmlab: it holds no raster and height; read it with xarray")
+    raster, known = restore(texts)
+    scan = Scan(raster, defects=_defects(arrays), **_stacks(arrays), **known)
+    if quantity(scan)[0] != channel:
+        raise FileError(f"has no channel {channel!r}; choose one of: {quantity(scan)[0]}")
+    return scan
+
+
+def _stacks(arrays):
+    there = [key for key in (*STACKS, "ideal", "lattice") if key in arrays]
+    return {key: np.asarray(arrays[key], dtype=float) for key in there}
+
+
+def _defects(arrays):
+    """Return the structured table of defects, or None."""
+    if "defect_kind" not in arrays:
+        return None
+    defects = np.zeros(len(arrays["defect_kind"]), DEFECT_DTYPE)
+    for column in DEFECT_DTYPE.names:
+        values = arrays[f"defect_{column}"]
+        defects[column] = [_text(row.tobytes()) for row in values] if column == "kind" else values
+    return defects
+
+
+def _text(value):
+    return value.rstrip(b"\0").decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)

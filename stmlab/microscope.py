@@ -1,0 +1,227 @@
+"""The whole microscope: from parameters and a seed to a recorded scan."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import feedback, labels, noise, piezo
+from .junction import Junction, kappa
+from .kernels import current
+from .parameters import Parameters, stream
+from .scan import Raster, Scan, constant_current, constant_height
+from .structures import add_defects, defects, draw_defects, images, tip_named, wse2
+from .tightbinding import bias_window, ldos, weights
+
+
+def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
+    """Simulate one scan.
+
+    Parameters
+    ----------
+    parameters : Parameters, optional
+        Every knob; the defaults if left out.
+    seed, index : int
+        Of the named random streams: sample ``index`` of a set is the same alone and in bulk.
+    sample : ase.Atoms or (positions, weights), optional
+        Your own sample instead of WSe2: atoms that the tight-binding model knows, or positions (N, 3) [Å] and a
+        density of states (N,) for each. Its highest atom is moved to z = 0.
+    tip : ase.Atoms or (positions, weights), optional
+        Your own tip; its lowest atom is moved to z = 0.
+
+    Returns
+    -------
+    Scan
+        Trace and retrace, the truth behind them, and what a perfect instrument would have recorded.
+
+    Raises
+    ------
+    ValueError
+        If the frame, the junction or the setpoint make no image; the message says what to change.
+    """
+    p = Parameters() if parameters is None else parameters
+    raster = frame(p)
+    path = trajectory(raster, p)
+    sheet = wse2_sheet(p, raster, seed, index) if sample is None else sample
+    junction, surface = build_junction(p, sheet, tip_named(p.tip.apex) if tip is None else tip, path)
+
+    setpoint = np.median(constant_height(junction, raster, p.junction.height))
+    ideal = constant_current(junction, raster, setpoint, start=p.junction.height)
+
+    dt = raster.dwell / p.feedback.steps_per_pixel
+    gains = feedback.Gains(
+        kp=p.feedback.kp, ki=feedback.integral_gain(p.feedback.loop_gain, junction.kappa, dt), kd=p.feedback.kd
+    )
+    hiss = noise.white(stream(seed, index, "noise.current"), path.time.shape, p.noise.current)
+    height, error = follow(junction, path, hiss, setpoint, gains, dt, start=ideal[0, 0])
+
+    height, error, x, y, lift = (pixels(v, raster.pixels) for v in (height, error, path.x, path.y, path.lift))
+    return Scan(
+        raster, height, true_height=height + lift, current=error, drive=height / p.piezo.sensitivity, x=x, y=y,
+        ideal=ideal, defects=labels.locate(*surface.defects, x[0], y[0]), lattice=surface.lattice, parameters=p,
+        seed=seed, meta={"bias": p.junction.bias, "lattice_constant": surface.a, "index": index},
+    )  # fmt: skip
+
+
+def frame(parameters):
+    """Read the raster off the parameters."""
+    r = parameters.raster
+    return Raster(r.width, r.height, r.pixels, r.lines, r.angle, line_time=r.line_time, direction=r.direction)
+
+
+class Path(NamedTuple):
+    """Where the tip is at each controller step, each (L, 2, steps): lines, trace and retrace, in order of time."""
+
+    time: np.ndarray  # s
+    x: np.ndarray  # Å
+    y: np.ndarray  # Å
+    lift: np.ndarray  # Å, what drift adds to the height
+
+
+def trajectory(raster, parameters):
+    """Follow the tip along the raster in time: there and back on each line, drifting all the while.
+
+    Returns
+    -------
+    Path
+        One entry for each reading of the controller.
+    """
+    steps = raster.pixels * parameters.feedback.steps_per_pixel
+    along = (np.arange(steps) + 0.5) / steps
+    leg = np.stack([along, 1 - along])  # fraction of the line, trace and retrace
+    start = np.arange(2 * raster.lines).reshape(-1, 2, 1) * raster.line_time
+    time = start + along * raster.line_time
+    x, y = raster.at(np.arange(raster.lines)[:, None, None], leg * raster.pixels - 0.5)
+    p = parameters.piezo
+    return Path(time, x + piezo.drift(time, p.drift_x), y + piezo.drift(time, p.drift_y), piezo.drift(time, p.drift_z))
+
+
+def pixels(values, count):
+    """Average the steps of each pixel, (L, 2, steps) -> (2, L, P), and lay the retrace on the trace's columns."""
+    trace, retrace = values.reshape(*values.shape[:2], count, -1).mean(-1).transpose(1, 0, 2)
+    return np.stack([trace, retrace[:, ::-1]])
+
+
+def wse2_sheet(parameters, raster, seed, index):
+    """Build a sheet with random defects, so large that none of them appears twice in the frame."""
+    s, d, p = parameters.sample, parameters.defects, parameters.piezo
+    extent = np.hypot(raster.width, raster.height) + raster.duration * np.hypot(p.drift_x, p.drift_y)
+    cells = int(np.ceil(extent / s.lattice_constant))
+    densities = {
+        "se-vacancy-top": d.se_vacancy_top,
+        "se-vacancy-bottom": d.se_vacancy_bottom,
+        "dopant-top": d.dopant_top,
+        "dopant-bottom": d.dopant_bottom,
+    }
+    sheet = wse2((cells, cells), s.lattice_constant, s.thickness)
+    sites = draw_defects(sheet, densities, lambda kind: stream(seed, index, f"defects.{kind}"))
+    return add_defects(sheet, sites, d.dopant_potential)
+
+
+class Surface(NamedTuple):
+    """The truth about the sample inside and around the frame."""
+
+    lattice: np.ndarray  # (K, 2) Å, top atoms
+    defects: tuple  # kinds (D,), sites (D,), positions (D, 2) Å
+    a: float  # Å
+
+
+def build_junction(parameters, sample, tip, path):
+    """Weigh every pair of atoms that can carry current anywhere along the path.
+
+    Returns
+    -------
+    junction : Junction
+        Sample atoms under and around the frame, and the atoms at the end of the tip.
+    surface : Surface
+        Where the top atoms and the defects are.
+    """
+    j, s = parameters.junction, parameters.sample
+    energy, factor = bias_window(j.bias, j.temperature)
+    atoms, density = electrode(sample, energy, s.model, s.broadening)
+    needle, tip_density = electrode(tip, energy - j.bias, "tungsten-single-orbital", s.broadening)
+    height = needle[:, 2] - needle[:, 2].min()
+    near = height <= parameters.tip.depth
+    needle = np.column_stack([turn(needle[:, :2], parameters.tip.rotation), height])[near]
+
+    top = atoms[:, 2].max()
+    low, high = surroundings(path, j.height, np.abs(needle[:, :2]).max())
+    cell, pbc = (sample.cell, sample.pbc) if hasattr(sample, "cell") else (np.eye(3), (False, False, False))
+    index, positions = images(atoms, cell, pbc, low, high)
+    if not len(index):
+        raise ValueError("no atom of the sample lies under the frame; move the sample so that it covers x = y = 0")
+    junction = Junction(
+        positions - [0, 0, top], needle, weights(density, tip_density[near], factor)[index], kappa(j.work_function)
+    )
+    kinds, sites, points = defects(sample) if hasattr(sample, "info") else defects(wse2())
+    which, points = images(points, cell, pbc, low, high)
+    lattice = positions[positions[:, 2] > top - 0.5, :2]
+    a = s.lattice_constant if not hasattr(sample, "info") else sample.info.get("lattice_constant", s.lattice_constant)
+    return junction, Surface(lattice, (kinds[which], sites[which], points[:, :2]), a)
+
+
+def surroundings(path, height, width):
+    """Corners (2,) of the rectangle [Å] that holds every atom within reach of the tip on its path."""
+    extra = Junction.slack + 2.0  # pairs this much longer than the height; 2 Å for the relief
+    margin = np.sqrt(extra * (extra + 2 * height)) + width
+    return [path.x.min() - margin, path.y.min() - margin], [path.x.max() + margin, path.y.max() + margin]
+
+
+def electrode(atoms, energies, model, broadening):
+    """Positions (N, 3) [Å] and density of states (N, K) [1/eV] of atoms, or of arrays (positions, weights)."""
+    if hasattr(atoms, "get_chemical_symbols"):
+        return atoms.positions, ldos(atoms, energies, model, broadening=broadening)
+    positions, density = (np.asarray(v, float) for v in atoms)
+    if positions.ndim != 2 or positions.shape[1] != 3 or density.shape != positions.shape[:1]:
+        raise ValueError(f"positions {positions.shape} and weights {density.shape} must be (N, 3) and (N,)")
+    return positions, np.repeat(density[:, None], len(energies), axis=1)
+
+
+def turn(points, angle):
+    """Rotate points (N, 2) counter-clockwise about the origin by an angle [degrees]."""
+    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    return points @ np.array([[c, s], [-s, c]])
+
+
+def follow(junction, path, hiss, setpoint, gains, dt, start, compiled=True):
+    """Let the controller hold the current along a path.
+
+    Parameters
+    ----------
+    junction : Junction
+        Sample and tip.
+    path : Path
+        Where the tip is, reading by reading.
+    hiss : ndarray
+        Noise on each reading of ln I.
+    setpoint : float
+        ln I to hold.
+    gains : feedback.Gains
+        Of the controller.
+    dt : float
+        Time between readings [s].
+    start : float
+        Height before the first reading [Å].
+    compiled : bool
+        Run the compiled loop, or the readable one that it must agree with.
+
+    Returns
+    -------
+    height, error : ndarray, the shape of the path
+        Height asked for at each reading [Å], and the ln(I / I_set) then read.
+    """
+    x, y, lift, noise = (np.ascontiguousarray(v).ravel() for v in (path.x, path.y, path.lift, hiss))
+    height, error = np.empty(x.size), np.empty(x.size)
+    if compiled:
+        per_step = gains.kp, gains.ki * dt, gains.kd / dt
+        current.feedback(
+            x, y, lift, noise, start, setpoint, junction.floor, *per_step, *junction.atoms, height, error
+        )
+    else:
+        z, state = start, feedback.init(start)
+        for n in range(x.size):
+            true = max(z + lift[n], junction.floor)
+            height[n], error[n] = z, junction.log_current(x[n], y[n], true) - setpoint + noise[n]
+            z, state = feedback.step(state, error[n], gains, dt)
+    return height.reshape(path.x.shape), error.reshape(path.x.shape)

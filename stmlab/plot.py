@@ -1,0 +1,79 @@
+"""Figures of scans, with matplotlib; every function draws into the ``ax`` it is given and returns it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .io import picture
+
+CHANNELS = {
+    "height": ("height", "pm", 100.0),
+    "true_height": ("true height", "pm", 100.0),
+    "ideal": ("ideal height", "pm", 100.0),
+    "current": ("ln(I / I$_{set}$)", "", 1.0),
+    "drive": ("drive voltage", "mV", 1000.0),
+}
+
+
+def show(scan, ax, channel="height", retrace=False, cmap="afmhot", percentile=(0.5, 99.5), defects=False):
+    """Draw one channel of a scan as one sees it in space: x to the right, y up.
+
+    Parameters
+    ----------
+    scan : Scan
+        Simulated or measured.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    channel : {"height", "true_height", "ideal", "current", "drive"}
+        What to draw; heights from their lowest point, in pm.
+    retrace : bool
+        Draw the retrace rather than the trace.
+    cmap : str
+        Colour map.
+    percentile : (float, float)
+        Share of the pixels below and above which the colours saturate [%].
+    defects : bool
+        Mark the defects inside the frame.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    name, unit, scale = CHANNELS[channel]
+    values = getattr(scan, channel)
+    values = values if channel == "ideal" else values[int(retrace)]
+    values = scale * (values - (np.nanmin(values) if unit == "pm" else 0.0))
+    image(picture(values, scan.raster), ax, scan.raster, f"{name} [{unit}]" if unit else name, cmap, percentile)
+    if defects and scan.defects is not None:
+        inside = scan.defects[scan.defects["inside"]]
+        rows = inside["row"] if scan.raster.direction == "up" else scan.raster.lines - 1 - inside["row"]
+        dx, dy = scan.raster.pixel_size
+        ax.plot((inside["col"] + 0.5) * dx / 10, (rows + 0.5) * dy / 10, "o", mfc="none", mec="tab:cyan", ms=9)
+    return ax
+
+
+def image(values, ax, raster, label, cmap="afmhot", percentile=(0.5, 99.5)):
+    """Draw values (L, P), row 0 at the bottom, with axes in nm and a colour bar."""
+    low, high = np.nanpercentile(values, percentile)
+    extent = (0, raster.width / 10, 0, raster.height / 10)
+    drawn = ax.imshow(values, origin="lower", extent=extent, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+    ax.set(xlabel="x [nm]", ylabel="y [nm]")
+    ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.85)
+    return ax
+
+
+def atoms(structure, ax, view="top"):
+    """Draw atoms as discs of their covalent radius, from above (``top``) or from the side (``side``)."""
+    from ase.data import covalent_radii
+    from ase.data.colors import jmol_colors
+    from matplotlib.patches import Circle
+
+    flat, depth = ((0, 1), 2) if view == "top" else ((0, 2), 1)
+    order = np.argsort(structure.positions[:, depth] * (1 if view == "top" else -1))
+    for position, number in zip(structure.positions[order], structure.numbers[order], strict=True):
+        ax.add_patch(
+            Circle(position[list(flat)], 0.6 * covalent_radii[number], fc=jmol_colors[number], ec="0.2", lw=0.6)
+        )
+    ax.set(aspect="equal", xlabel="x [Å]", ylabel="y [Å]" if view == "top" else "z [Å]")
+    ax.autoscale_view()
+    return ax

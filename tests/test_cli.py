@@ -1,0 +1,314 @@
+"""The command: what it prints, what it writes, and one clear line for every mistake."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import stmlab
+from stmlab import cli
+from stmlab.parameters import Parameters, leaves
+
+# A frame that takes a moment, not a minute.
+SMALL = [f"--set={change}" for change in ("raster.pixels=8", "raster.lines=6", "raster.width=10", "raster.height=8")]
+
+
+class FakeScan:
+    """What `simulate` is asked for, written instead of an image."""
+
+    def __init__(self, parameters, seed, index):
+        self.text = f"{seed} {index}\n{parameters.dumps()}"
+
+    def save(self, path):
+        Path(path).write_text(self.text)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Replace the simulation, and count how often it is called."""
+    calls = []
+
+    def simulate(parameters, seed, index):
+        calls.append((parameters, seed, index))
+        return FakeScan(parameters, seed, index)
+
+    monkeypatch.setattr(stmlab, "simulate", simulate, raising=False)
+    return calls
+
+
+def run(*argv):
+    """Run the command in this process and return its exit status."""
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(word) for word in argv])
+    return left.value.code
+
+
+def spawn(*argv, **options):
+    command = [sys.executable, "-c", "from stmlab.cli import main; main()", *map(str, argv)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
+
+
+# ---- what works ---------------------------------------------------------------------------------------
+
+
+def test_version_and_help(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"stmlab {stmlab.__version__}\n"
+    assert run("--help") == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in ("simulate", "parameters", "fetch"))
+    assert run("simulate", "--help") == 0
+    assert "--set" in capsys.readouterr().out
+
+
+def test_simulate_hands_on_what_it_was_told(fake, tmp_path, capsys):
+    out = tmp_path / "x.png"
+    assert run("simulate", "--set", "junction.bias=-1.2", "--set", "tip.apex=111-0-O", "--out", out) == 0
+    ((parameters, seed, index),) = fake
+    assert parameters == Parameters().set({"junction.bias": -1.2, "tip.apex": "111-0-O"})
+    assert (seed, index) == (1, 0)
+    assert capsys.readouterr().out == f"{out}\n"
+    assert out.exists()
+
+
+def test_simulate_draws_the_sample_of_a_study(fake, tmp_path):
+    study = stmlab.Study.load("first-light")
+    assert run("simulate", "first-light", "--seed", 3, "--index", 5, "--out", tmp_path / "x.gwy") == 0
+    assert fake == [(study.draw(3, 5), 3, 5)]
+
+
+def test_set_wins_over_the_study(fake, tmp_path):
+    assert run("simulate", "first-light", "--set", "junction.bias=1", "--out", tmp_path / "x.gwy") == 0
+    assert fake[0][0] == stmlab.Study.load("first-light").draw(1, 0).set({"junction.bias": 1})
+
+
+def test_simulate_reads_a_parameter_file(fake, tmp_path):
+    Parameters().set({"junction.bias": -1}).to_toml(tmp_path / "mine.toml")
+    assert run("simulate", tmp_path / "mine.toml", "--out", tmp_path / "x.nc") == 0
+    assert fake[0][0].junction.bias == -1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a.b=1", 1),
+        ("a.b = -1.5e-3", -0.0015),
+        ("a.b=.5", 0.5),
+        ("a.b=true", True),
+        ("a.b=111-0-O", "111-0-O"),
+        ('a.b="x=y"', "x=y"),
+        ("a.b=x=y", "x=y"),
+        ("a.b=1\nc=2", "1\nc=2"),
+        ("a.b=", ""),
+    ],
+)
+def test_settings_are_toml_scalars_or_bare_words(text, value):
+    path, read = cli.parse_setting(text)
+    assert (path, read, type(read)) == ("a.b", value, type(value))
+
+
+def test_parameters_prints_a_file_that_loads(capsys):
+    assert run("parameters", "--toml") == 0
+    assert Parameters.loads(capsys.readouterr().out) == Parameters()
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 100, 200])
+def test_the_table_has_every_parameter_at_every_width(width):
+    text = cli.table(width)
+    words = " ".join(text.split())
+    for path, leaf in leaves(Parameters()).items():
+        assert f"\n{path} " in text
+        assert leaf.meaning in words
+    if width >= 80:
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_the_table_follows_the_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "160")
+    assert run("parameters") == 0
+    out = capsys.readouterr().out
+    assert 100 < max(map(len, out.splitlines())) <= 160
+    assert any(line.split()[:5] == ["junction.bias", "0.5", "V", "[-3,", "3]"] for line in out.splitlines())
+
+
+def test_fetch_prints_the_folder(monkeypatch, capsys, tmp_path):
+    from stmlab import io
+
+    monkeypatch.setattr(io, "fetch_real", lambda: tmp_path, raising=False)
+    assert run("fetch", "real") == 0
+    assert capsys.readouterr().out == f"{tmp_path}\n"
+
+
+# ---- mistakes -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with everything in it that one can get wrong."""
+    monkeypatch.chdir(tmp_path)
+    Path("folder.png").mkdir()
+    Path("file").touch()
+    Path("truncated.toml").write_text(Parameters().dumps()[:500])
+    Path("binary.toml").write_bytes(bytes(range(256)))
+    Path("nan.toml").write_text("[junction]\nbias = nan\n")
+    Path("vary.toml").write_text('[vary]\n"junction.bias" = {uniform = [-1, 1]}\n')
+    Path("study.toml").mkdir()
+    return tmp_path
+
+
+MISTAKES = [
+    ([], "Missing command"),
+    (["simulat"], "No such command 'simulat'"),
+    (["simulate"], "Missing option '--out'"),
+    (["simulate", "--out"], "'--out' requires an argument"),
+    (["simulate", "--bogus", "--out", "x.png"], "No such option"),
+    (["simulate", "first-light", "more", "--out", "x.png"], "unexpected extra argument"),
+    (["simulate", "--seed", "x", "--out", "x.png"], "Invalid value for '--seed'"),
+    (["simulate", "--seed", "-1", "--out", "x.png"], "Invalid value for '--seed'"),
+    (["simulate", "--index", "1.5", "--out", "x.png"], "Invalid value for '--index'"),
+    (["simulate", "--set", "junction.bais=1", "--out", "x.png"], "did you mean 'junction.bias'?"),
+    (["simulate", "--set", "junction.bias=7", "--out", "x.png"], "junction.bias = 7 V is outside [-3, 3] V"),
+    (["simulate", "--set", "junction.bias=nan", "--out", "x.png"], "junction.bias = nan V is not finite"),
+    (["simulate", "--set", "junction.bias=1e999", "--out", "x.png"], "junction.bias = inf V is not finite"),
+    (["simulate", "--set", "junction.bias=0", "--out", "x.png"], "at least 0.001 V"),
+    (["simulate", "--set", "junction.bias=high", "--out", "x.png"], "junction.bias = 'high' is not a number"),
+    (["simulate", "--set", "junction.bias=[1]", "--out", "x.png"], "junction.bias = [1] is not a number"),
+    (["simulate", "--set", "junction.bias=", "--out", "x.png"], "junction.bias = '' is not a number"),
+    (["simulate", "--set", "junction.bias", "--out", "x.png"], "write path=value"),
+    (["simulate", "--set", "raster.pixels=2.5", "--out", "x.png"], "is not a whole number"),
+    (["simulate", "--set", "tip.apex=111-1-XXX", "--out", "x.png"], "at least one O"),
+    (["simulate", "first-ligth", "--out", "x.png"], "did you mean 'first-light'?"),
+    (["simulate", "missing.toml", "--out", "x.png"], "missing.toml does not exist"),
+    (["simulate", "study.toml", "--out", "x.png"], "study.toml is a folder"),
+    (["simulate", "folder.png", "--out", "x.png"], "folder.png is a folder"),
+    (["simulate", "truncated.toml", "--out", "x.png"], "truncated.toml: not valid TOML"),
+    (["simulate", "binary.toml", "--out", "x.png"], "binary.toml is not a text file"),
+    (["simulate", "nan.toml", "--out", "x.png"], "nan.toml: junction.bias = nan V is not finite"),
+    (["simulate", "vary.toml", "--out", "x.png"], "vary.toml: vary junction.bias = 0 V drives no current"),
+    (["simulate", "--out", "x.tiff"], "must end in .gwy, .nc or .png"),
+    (["simulate", "--out", "x"], "must end in"),
+    (["simulate", "--out", "folder.png"], "folder.png is a folder"),
+    (["simulate", "--out", "missing/x.png"], "missing is not an existing folder"),
+    (["simulate", "--out", "file/x.png"], "file is not an existing folder"),
+    (["simulate", "--out", "/proc/x.png"], "/proc"),
+    (["parameters", "more"], "unexpected extra argument"),
+    (["fetch"], "Missing argument"),
+    (["fetch", "reel"], "unknown collection 'reel'; known: 'real'"),
+]
+
+
+@pytest.mark.parametrize(("argv", "said"), MISTAKES, ids=lambda part: " ".join(part) if isinstance(part, list) else "")
+def test_a_mistake_is_one_line_and_status_2(place, fake, capsys, argv, said):
+    before = sorted(place.rglob("*"))
+    assert run(*argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("stmlab: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert fake == [], "found out only after the simulation"
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_seed_too_large_is_a_mistake(place, capsys):
+    assert run("simulate", "first-light", "--seed", 2**64, "--out", "x.png") == 2
+    assert "is not a whole number in [0, 2^64)" in capsys.readouterr().err
+
+
+def test_a_protected_file_is_a_mistake(place, fake, capsys, monkeypatch):
+    Path("mine.png").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anything
+    assert run("simulate", "--out", "mine.png") == 2
+    assert "protected" in capsys.readouterr().err
+    assert fake == []
+
+
+def test_a_missing_writer_is_a_mistake(place, fake, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    assert run("simulate", "--out", "x.gwy") == 2
+    assert "pip install 'stmlab[io]'" in capsys.readouterr().err
+    assert fake == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("two\nlines")])
+def test_what_goes_wrong_later_is_one_line_too(place, fake, capsys, monkeypatch, error):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(FakeScan, "save", fail)
+    assert run("simulate", "--out", "x.png") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_bug_is_not_called_a_mistake(place, monkeypatch):
+    monkeypatch.setattr(stmlab, "simulate", lambda *a, **k: 1 / 0, raising=False)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["simulate", "--out", "x.png"])
+
+
+def test_patience_speaks_only_on_a_terminal(monkeypatch, capsys):
+    with cli._patience("simulating", after=0.01):
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with cli._patience("simulating", after=0.01):
+        time.sleep(0.1)
+    with cli._patience("simulating", after=60):
+        pass
+    assert capsys.readouterr().err == "simulating ...\n"
+
+
+def test_a_closed_pipe_is_quiet():
+    command = f"{sys.executable} -c 'from stmlab.cli import main; main()' parameters | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+# ---- the whole way, in a process of its own -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["gwy", "nc", "png"])
+def test_a_scan_is_written(tmp_path, ending):
+    out = tmp_path / f"scan.{ending}"
+    done = spawn("simulate", "first-light", *SMALL, "--seed", 2, "--out", out)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{out}\n")
+    assert [file.name for file in tmp_path.iterdir()] == [out.name]
+    assert out.stat().st_size > 1000
+
+
+def test_the_scan_is_the_one_that_python_makes(tmp_path):
+    out = tmp_path / "scan.nc"
+    assert spawn("simulate", *SMALL, "--seed", 2, "--index", 3, "--out", out).returncode == 0
+    p = Parameters().set(dict(cli.parse_setting(change.removeprefix("--set=")) for change in SMALL))
+    wanted = stmlab.simulate(p, seed=2, index=3)
+    np.testing.assert_array_equal(stmlab.load_scan(out).height, wanted.height)
+
+
+def test_a_mistake_leaves_the_old_file(tmp_path):
+    out = tmp_path / "scan.png"
+    out.write_text("old")
+    done = spawn("simulate", "--set", "junction.bias=7", "--out", out)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "stmlab: junction.bias = 7 V is outside [-3, 3] V; choose a value inside\n"
+    assert out.read_text() == "old"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_leaves_with_130_and_no_file(tmp_path):
+    code = (
+        "import stmlab, time; stmlab.simulate = lambda *a, **k: (print('started', flush=True), time.sleep(60));"
+        "from stmlab.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "simulate", "--out", str(tmp_path / "x.png")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "started\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+
+import stmlab as stm
+from stmlab import feedback, piezo
+from stmlab.analysis import lattice_vectors
+from stmlab.microscope import follow, frame, pixels, trajectory
+
+SMALL = {"raster.width": 16, "raster.height": 16, "raster.pixels": 24, "raster.lines": 24}
+QUIET = {"noise.current": 0.0}
+PRISTINE = {"defects.se_vacancy_top": 0.0, "defects.se_vacancy_bottom": 0.0}
+
+
+@pytest.fixture(scope="module")
+def scan():
+    return stm.simulate(stm.Parameters().set(SMALL), seed=3)
+
+
+def test_one_seed_one_image(scan):
+    again = stm.simulate(stm.Parameters().set(SMALL), seed=3)
+    for name in ("height", "true_height", "current", "drive", "x", "y", "ideal", "defects", "lattice"):
+        np.testing.assert_array_equal(getattr(scan, name), getattr(again, name))
+    assert not np.array_equal(scan.height, stm.simulate(stm.Parameters().set(SMALL), seed=4).height)
+    assert not np.array_equal(scan.height, stm.simulate(stm.Parameters().set(SMALL), seed=3, index=1).height)
+
+
+def test_noise_leaves_the_defects_where_they_were(scan):
+    quiet = stm.simulate(stm.Parameters().set(SMALL | QUIET), seed=3)
+    np.testing.assert_array_equal(quiet.defects, scan.defects)
+    np.testing.assert_array_equal(quiet.ideal, scan.ideal)
+    assert not np.array_equal(quiet.height, scan.height)
+
+
+def test_shapes_and_units(scan):
+    for name in ("height", "true_height", "current", "drive", "x", "y", "time"):
+        assert getattr(scan, name).shape == (2, 24, 24)
+    np.testing.assert_allclose(scan.drive * scan.parameters.piezo.sensitivity, scan.height)
+    assert 3 < scan.height.mean() < 7
+    assert scan.masks().shape == (2, 24, 24)
+
+
+def test_the_ideal_topograph_holds_the_median_current_of_the_start_height(scan):
+    """Half of the pixels lie above the start height and half below it, to the flatness of ln I."""
+    assert abs(np.median(scan.ideal) - scan.parameters.junction.height) < 0.02
+
+
+def test_a_perfect_slow_loop_records_the_ideal_topograph():
+    p = stm.Parameters().set(SMALL | QUIET | {"feedback.loop_gain": 1.0, "feedback.steps_per_pixel": 64})
+    s = stm.simulate(p, seed=3)
+    # what is left is the corrugation within a pixel, over which the recorded height is an average
+    assert np.abs(s.height - s.ideal).max() < 0.05 * np.ptp(s.ideal)
+
+
+def test_trace_and_retrace_lag_in_opposite_directions():
+    """Behind by v tau each, tau = dt / g, so that they are shifted against each other by 2 / g steps."""
+    p = stm.Parameters().set(SMALL | QUIET | PRISTINE | {"feedback.loop_gain": 0.2, "feedback.steps_per_pixel": 4})
+    p = p.set({"raster.pixels": 96, "raster.lines": 4, "junction.height": 4.0})
+    s = stm.simulate(p, seed=0)
+    line = s.ideal[2] - s.ideal[2].mean()
+    lags = []
+    for leg in s.height[:, 2]:
+        shifts = np.arange(-12, 13)
+        score = [np.dot(np.roll(leg - leg.mean(), -k)[15:-15], line[15:-15]) for k in shifts]
+        k = int(np.argmax(score))
+        a, b, c = score[k - 1 : k + 2]
+        lags.append(shifts[k] + (a - c) / (2 * (a - 2 * b + c)))
+    assert lags[0] > 0 > lags[1]
+    assert lags[0] - lags[1] == pytest.approx(2 / 0.2 / 4, rel=0.25)
+
+
+def test_compiled_and_readable_loops_agree():
+    p = stm.Parameters().set(SMALL | {"raster.pixels": 6, "raster.lines": 3, "feedback.kp": 0.05, "feedback.kd": 1e-4})
+    raster = frame(p)
+    path = trajectory(raster, p.set({"piezo.drift_z": 0.1, "piezo.drift_x": -0.2}))
+    rng = np.random.default_rng(0)
+    junction = stm.Junction(rng.uniform([-15, -15, -3], [15, 15, 0], (90, 3)), [[0, 0, 0], [1, 2, 0.4]], np.ones((90, 2)), 1.0)
+    gains = feedback.Gains(0.05, feedback.integral_gain(0.4, 1.0, 1e-3), 1e-4)
+    noise = 0.02 * rng.standard_normal(path.x.shape)
+    both = [follow(junction, path, noise, -7.0, gains, 1e-3, 5.0, compiled=c) for c in (True, False)]
+    for fast, slow in zip(*both, strict=True):
+        np.testing.assert_allclose(fast, slow, atol=1e-7)
+
+
+def test_the_path_runs_there_and_back_in_time():
+    p = stm.Parameters().set(SMALL | {"raster.angle": 30, "raster.direction": "down"})
+    path, raster = trajectory(frame(p), p), frame(p)
+    assert np.all(np.diff(path.time.ravel()) > 0)
+    np.testing.assert_allclose(pixels(path.x, 24), [raster.xy[0]] * 2, atol=1e-9)
+    np.testing.assert_allclose(pixels(path.y, 24), [raster.xy[1]] * 2, atol=1e-9)
+    np.testing.assert_allclose(pixels(path.time, 24), raster.time, atol=1e-9)
+
+
+def test_vertical_drift_is_followed_by_the_drive():
+    """The tip stays at its height; the recorded height ramps against the drift."""
+    p = stm.Parameters().set(SMALL | QUIET | PRISTINE | {"piezo.drift_z": 0.05})
+    still, moving = stm.simulate(p.set({"piezo.drift_z": 0.0})), stm.simulate(p)
+    np.testing.assert_allclose(moving.true_height, still.true_height, atol=2e-3)
+    ramp = np.polyfit(moving.time.ravel(), (moving.height - still.height).ravel(), 1)
+    assert ramp[0] == pytest.approx(-0.05, rel=1e-2)
+
+
+def test_drift_of_known_velocity_shears_the_lattice_as_predicted():
+    """10 nm, 256 pixels: both lattice vectors within 0.5 % of (1 + v grad t)^-1 a."""
+    velocity = (0.05, -0.08)
+    p = stm.Parameters().set(QUIET | {
+        "raster.width": 100, "raster.height": 100, "raster.pixels": 256, "raster.lines": 256, "raster.angle": 10,
+        "junction.height": 4.0, "feedback.steps_per_pixel": 2, "feedback.loop_gain": 0.9,
+        "piezo.drift_x": velocity[0], "piezo.drift_y": velocity[1],
+    })  # fmt: skip
+    sheet = stm.wse2((6, 6))
+    scan = stm.simulate(p, sample=sheet)
+    a = 3.32 * np.array([[1, 0], [0.5, np.sqrt(3) / 2], [-0.5, np.sqrt(3) / 2]])
+    expected = piezo.drifted_lattice(a, velocity, scan.raster)
+    assert np.abs(np.linalg.norm(expected, axis=1) / 3.32 - 1).max() > 0.05
+    c, s = np.cos(np.deg2rad(10)), np.sin(np.deg2rad(10))
+    found = lattice_vectors(scan.height[0], scan.raster.pixel_size[0]) @ np.array([[c, s], [-s, c]])
+    for vector in found:
+        gaps = [np.linalg.norm(vector - sign * e) / np.linalg.norm(e) for e in expected for sign in (1, -1)]
+        assert min(gaps) < 0.005
+
+
+def test_a_level_of_the_sample_shows_only_beyond_its_bias():
+    """Lower left atom with its level at +0.3 eV beside one at -0.3 eV: each is bright at its own polarity."""
+    from ase import Atoms
+
+    pair = Atoms("Se2", positions=[[-2, 0, 0], [2, 0, 0]])
+    pair.set_array("onsite", np.array([0.3, -0.3]))
+    p = stm.Parameters().set(SMALL | QUIET | {"sample.broadening": 0.05, "junction.height": 8.0})
+    p = p.set({"raster.width": 8, "raster.height": 8})
+
+    def heights(bias):
+        s = stm.simulate(p.set({"junction.bias": bias}), sample=pair, tip=(np.zeros((1, 3)), [1.0]))
+        x = s.raster.xy[0]
+        return s.ideal[:, x[0] < 0].max(), s.ideal[:, x[0] > 0].max()
+
+    left, right = heights(0.5)
+    assert left > right + 0.2
+    left, right = heights(-0.5)
+    assert right > left + 0.2
+
+
+def test_one_s_own_arrays_as_sample_and_tip():
+    """One atom under one atom: z = sqrt(d^2 - x^2) through the whole microscope."""
+    p = stm.Parameters().set(SMALL | QUIET | {"raster.width": 6, "raster.height": 6})
+    s = stm.simulate(p, sample=([[0, 0, -2.0]], [1.0]), tip=([[0, 0, 7.0]], [0.5]))
+    x, y = s.raster.xy
+    d2 = s.ideal[12, 12] ** 2 + x[12, 12] ** 2 + y[12, 12] ** 2
+    np.testing.assert_allclose(s.ideal, np.sqrt(d2 - x**2 - y**2), atol=1e-9)
+    np.testing.assert_allclose(s.lattice, [[0, 0]])
+    assert len(s.defects) == 0
+
+
+def test_one_s_own_sheet_brings_its_defects():
+    sheet = stm.add_defects(stm.wse2((8, 8)), {"se-vacancy-top": [1 + 3 * 27]})
+    s = stm.simulate(stm.Parameters().set(SMALL), sample=sheet, seed=1)
+    assert set(s.defects["site"]) == {82}
+    shift = stm.simulate(stm.Parameters().set(SMALL), seed=1)
+    assert not np.array_equal(s.ideal, shift.ideal)
+
+
+def test_a_top_vacancy_is_dark_and_a_bottom_one_dims_its_partner():
+    for kind, site in (("se-vacancy-top", 82), ("se-vacancy-bottom", 83)):
+        sheet = stm.wse2((8, 8))
+        place = sheet.positions[82, :2]
+        hurt = stm.add_defects(sheet, {kind: [site]})
+        p = stm.Parameters().set(SMALL | QUIET | {"junction.height": 4.0})
+        depth = [stm.simulate(p, sample=s).ideal for s in (sheet, hurt)]
+        x, y = stm.simulate(p, sample=sheet).raster.xy
+        near = np.unravel_index(np.argmin(np.hypot(x - place[0], y - place[1])), x.shape)
+        if np.hypot(x[near] - place[0], y[near] - place[1]) < 1:
+            assert (depth[0] - depth[1])[near] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        (([[0, 0]], [1.0]), "must be \\(N, 3\\)"),
+        (([[0, 0, 0]], [1.0, 2.0]), "must be \\(N, 3\\)"),
+        (([[500.0, 0, 0]], [1.0]), "no atom of the sample lies under the frame"),
+        (([[0, 0, 0]], [0.0]), "at least 0"),
+        (([[0, 0, np.nan]], [1.0]), "finite|no atom"),
+    ],
+)
+def test_impossible_samples_are_refused(sample, message):
+    with pytest.raises(ValueError, match=message):
+        stm.simulate(stm.Parameters().set(SMALL), sample=sample)

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from ase.build import mx2
+from ase.io import read, write
+
+from stmlab.structures import BOTTOM, METAL, TOP, add_defects, defects, draw_defects, images, tip, tip_named, wse2
+
+
+def test_sheet_is_ase_s_mx2():
+    ours, theirs = wse2((2, 3), a=3.32, thickness=3.36), mx2("WSe2", "2H", a=3.32, thickness=3.36, size=(2, 3, 1))
+    theirs.positions[:, 2] -= theirs.positions[:, 2].max()
+    ours_sorted, theirs_sorted = (np.array(sorted(np.round(a.positions, 9).tolist())) for a in (ours, theirs))
+    np.testing.assert_allclose(ours_sorted, theirs_sorted, atol=1e-9)
+    assert ours.get_chemical_formula() == theirs.get_chemical_formula()
+
+
+def test_layers_and_bond_length():
+    sheet = wse2((2, 2), a=3.32, thickness=3.36)
+    z = sheet.positions[:, 2]
+    assert [np.unique(z[sheet.get_tags() == t]).tolist() for t in (TOP, METAL, BOTTOM)] == [[0.0], [-1.68], [-3.36]]
+    assert sheet.get_distance(0, 1) == pytest.approx(np.sqrt(3.32**2 / 3 + 3.36**2 / 4), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "counts", "depths"),
+    [("111", [1, 3, 1, 6], [0, 2, 3, 4]), ("001", [1, 4], [0, 1])],
+)
+def test_planes_of_the_apexes(orientation, counts, depths):
+    z = np.round(tip(orientation).positions[:, 2], 6)
+    planes, atoms = np.unique(z, return_counts=True)
+    unit = 3.165 / (2 * np.sqrt(3)) if orientation == "111" else 3.165 / 2
+    assert atoms[: len(counts)].tolist() == counts
+    np.testing.assert_allclose(planes[: len(counts)], np.array(depths) * unit, atol=1e-6)
+
+
+def test_dulling_and_keeping():
+    blunt = tip_named("111-1-OXX")
+    foot = blunt.positions[blunt.positions[:, 2] < 1e-9]
+    np.testing.assert_allclose(foot, [[0, 0, 0]], atol=1e-12)
+    three = tip("111", 1)
+    side = three.get_distance(0, 1)
+    assert side == pytest.approx(3.165 * np.sqrt(2))
+    assert len(three) == len(blunt) + 2
+
+
+@pytest.mark.parametrize("apex", ["111-1-OX", "111-1-XXX", "111-1-OOY"])
+def test_impossible_tips_are_refused(apex):
+    with pytest.raises(ValueError, match="letters O or X"):
+        tip_named(apex)
+    with pytest.raises(ValueError, match="outside 0"):
+        tip("001", 2)
+    with pytest.raises(ValueError, match="'111' or '001'"):
+        tip("110")
+
+
+def test_vacancies_go_and_dopants_shift():
+    sheet = wse2((4, 4))
+    out = add_defects(sheet, {"se-vacancy-top": [1], "dopant-bottom": [5]}, dopant_potential=0.25)
+    assert len(out) == len(sheet) - 1
+    assert 1 not in out.arrays["site"]
+    assert out.arrays["onsite"][out.arrays["site"] == 5] == [0.25]
+    assert np.count_nonzero(out.arrays["onsite"]) == 1
+    kinds, sites, positions = defects(out)
+    assert kinds.tolist() == ["se-vacancy-top", "dopant-bottom"]
+    assert sites.tolist() == [1, 5]
+    np.testing.assert_allclose(positions, sheet.positions[[1, 5]])
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        ({"se-vacancy-top": [1, 1]}, "site 1 is given twice"),
+        ({"se-vacancy-top": [1], "dopant-top": [1]}, "site 1 is given twice"),
+        ({"se-vacancy-top": [0]}, "no atom for a se-vacancy-top at site 0"),
+        ({"se-vacancy-top": [2]}, "no atom for a se-vacancy-top at site 2"),
+        ({"se-vacancy-top": [99999]}, "no atom"),
+        ({"hole": [1]}, "unknown defect 'hole'"),
+    ],
+)
+def test_impossible_defects_are_refused(sites, message):
+    with pytest.raises(ValueError, match=message):
+        add_defects(wse2((2, 2)), sites)
+
+
+def test_density_adds_defects_without_moving_those_there():
+    sheet = wse2((30, 30))
+
+    def drawn(density):
+        return draw_defects(sheet, {"se-vacancy-top": density}, lambda kind: np.random.default_rng(7))["se-vacancy-top"]
+
+    few, many = drawn(0.002), drawn(0.01)
+    assert set(few) < set(many)
+    area = sheet.cell.areas()[2]
+    assert abs(len(many) - 0.01 * area) < 4 * np.sqrt(0.01 * area)
+
+
+def test_no_site_is_taken_twice():
+    sheet = wse2((20, 20))
+    drawn = draw_defects(sheet, {"se-vacancy-top": 0.02, "dopant-top": 0.02}, lambda kind: np.random.default_rng(len(kind)))
+    assert len(drawn["dopant-top"])
+    assert not set(drawn["se-vacancy-top"]) & set(drawn["dopant-top"])
+
+
+def test_images_fill_a_rectangle_with_the_right_density():
+    sheet = wse2()
+    index, positions = images(sheet.positions, sheet.cell, sheet.pbc, [-50, -40], [50, 40])
+    assert len(index) / 8000 == pytest.approx(3 / (3.32**2 * np.sqrt(3) / 2), rel=0.01)
+    assert len(np.unique(np.round(positions, 6), axis=0)) == len(positions)
+    shift = (positions - sheet.positions[index])[:, :2] @ np.linalg.inv(np.asarray(sheet.cell)[:2, :2])
+    np.testing.assert_allclose(shift, np.round(shift), atol=1e-9)
+
+
+def test_a_flake_is_not_repeated():
+    index, _ = images(wse2((2, 2)).positions, np.eye(3), (False, False, False), [-99, -99], [99, 99])
+    assert sorted(index) == list(range(12))
+
+
+def test_ase_writes_and_reads_the_bookkeeping(tmp_path):
+    sheet = add_defects(wse2((2, 2)), {"se-vacancy-top": [1]})
+    write(tmp_path / "sheet.extxyz", sheet)
+    back = read(tmp_path / "sheet.extxyz")
+    assert back.arrays["site"].tolist() == sheet.arrays["site"].tolist()
+    assert defects(back)[0].tolist() == ["se-vacancy-top"]

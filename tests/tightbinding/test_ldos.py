@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from scipy.special import ellipk
+
+from stmlab.structures import add_defects, wse2
+from stmlab.tightbinding import hamiltonian, ldos
+from stmlab.tightbinding.ldos import gaussian, lorentzian
+
+T = np.sqrt(2) * 1.19  # hopping of the honeycomb that the single-orbital model hides
+
+
+def honeycomb(energy):
+    """Density of states per site of the honeycomb lattice (Castro Neto et al., 10.1103/RevModPhys.81.109)."""
+    x = np.abs(energy) / T
+    a, b = (1 + x) ** 2 - (x**2 - 1) ** 2 / 4, 4 * x
+    low, high = np.where(x <= 1, a, b), np.where(x <= 1, b, a)
+    with np.errstate(all="ignore"):
+        rho = x / (np.pi**2 * T) * ellipk(high / low) / np.sqrt(low)
+    return np.where((x > 0) & (x < 3), rho, 0.0)
+
+
+def broadened_honeycomb(energies, width, kernel):
+    """Convolution by Gauss-Legendre panels between the singular points of the density."""
+    x, w = np.polynomial.legendre.leggauss(400)
+    edges = T * np.array([-3, -1, 0, 1, 3])
+    e = ((edges[1:] + edges[:-1]) / 2)[:, None] + (np.diff(edges) / 2)[:, None] * x
+    return (np.diff(edges)[:, None] / 2 * w * honeycomb(e)).ravel() @ kernel(energies - e.ravel()[:, None], width)
+
+
+@pytest.fixture(scope="module")
+def pristine():
+    energies = np.linspace(-6, 6, 241)
+    return energies, ldos(wse2(), energies, broadening=0.1, kpts=(96, 96))
+
+
+def test_tungsten_is_a_honeycomb(pristine):
+    energies, rho = pristine
+    np.testing.assert_allclose(rho[0], broadened_honeycomb(energies, 0.1, gaussian), atol=1e-3)
+
+
+def test_selenium_is_half_flat_band_half_honeycomb(pristine):
+    energies, rho = pristine
+    expected = (gaussian(energies, 0.1) + broadened_honeycomb(energies, 0.1, gaussian)) / 2
+    np.testing.assert_allclose(rho[1], expected, atol=1e-3)
+    np.testing.assert_allclose(rho[1], rho[2], atol=1e-12)
+
+
+def test_a_vacancy_takes_the_flat_band_from_its_partner():
+    sheet = wse2((8, 8))
+    missing = 1 + 3 * 14
+    rho = ldos(add_defects(sheet, {"se-vacancy-top": [missing]}), [0.0], broadening=0.02)[:, 0]
+    sites = add_defects(sheet, {"se-vacancy-top": [missing]}).arrays["site"]
+    flat = 0.5 * gaussian(0.0, 0.02)
+    assert rho[sites == missing + 1][0] < 0.05 * flat
+    assert rho[sites == 2][0] > 0.99 * flat
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "lorentzian"])
+def test_sum_rule_and_symmetry(kernel):
+    energies = np.linspace(-400, 400, 160001) if kernel == "lorentzian" else np.linspace(-7, 7, 1401)
+    rho = ldos(wse2((2, 2)), energies, kernel=kernel)
+    np.testing.assert_allclose(np.trapezoid(rho, energies, axis=1), 1.0, atol=1e-3)
+    np.testing.assert_allclose(rho, rho[:, ::-1], atol=1e-9)
+
+
+def test_second_moment_counts_the_bonds():
+    """Integral of E^2 rho_i is sum_j H_ij^2, plus the width of the kernel squared."""
+    sheet, energies = add_defects(wse2((3, 3)), {"dopant-top": [1]}), np.linspace(-8, 8, 3201)
+    second = np.trapezoid(energies**2 * ldos(sheet, energies, broadening=0.1), energies, axis=1)
+    expected = hamiltonian(sheet).power(2).sum(axis=1) + 0.1**2
+    np.testing.assert_allclose(second, np.asarray(expected).ravel(), rtol=1e-6)
+
+
+def test_supercell_and_bloch_vectors_agree():
+    energies = np.linspace(-3, 3, 13)
+    small, large = ldos(wse2(), energies, kpts=(4, 4)), ldos(wse2((4, 4)), energies)
+    np.testing.assert_allclose(large[:3], small, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", [gaussian, lorentzian])
+def test_kernels_have_unit_area(kernel):
+    e = np.linspace(-2000, 2000, 4_000_001)
+    assert np.trapezoid(kernel(e, 0.1), e) == pytest.approx(1, abs=1e-4)
+
+
+def test_bad_arguments_are_refused():
+    sheet = wse2()
+    with pytest.raises(ValueError, match="broadening = 0 eV must be greater than 0 eV"):
+        ldos(sheet, [0.0], broadening=0)
+    with pytest.raises(ValueError, match="kernel = 'box'"):
+        ldos(sheet, [0.0], kernel="box")
+    with pytest.raises(ValueError, match="method = 'magic'"):
+        ldos(sheet, [0.0], method="magic")
+    with pytest.raises(ValueError, match="too many to diagonalise"):
+        ldos(wse2((60, 60)), [0.0])
