@@ -1,0 +1,173 @@
+"""Self-checks for the exercises of the book: an answer goes in, a verdict and a nudge come out.
+
+No answer is written down here. Each exercise is a function that works it out with the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+SLIPS = (
+    (-1.0, "the sign"),
+    (2.0, "a factor of 2"),
+    (0.5, "a factor of 2"),
+    (10.0, "the unit: Å against nm"),
+    (0.1, "the unit: Å against nm"),
+    (1000.0, "the unit: a factor of 1000"),
+    (0.001, "the unit: a factor of 1000"),
+    (np.pi / 180, "degrees against radians"),
+    (180 / np.pi, "degrees against radians"),
+)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One numerical question.
+
+    Parameters
+    ----------
+    solve : callable
+        Works the answer out.
+    unit : str
+        Of the answer.
+    tolerance : float
+        Relative error that still counts as right.
+    """
+
+    solve: Callable[[], float]
+    unit: str
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, and what to look at if it is not; true when right."""
+
+    right: bool
+    message: str
+
+    def __bool__(self):
+        return self.right
+
+    def __repr__(self):
+        return self.message
+
+
+EXERCISES: dict[str, Exercise] = {}
+
+
+def exercise(number, unit="", tolerance=0.01):
+    """Register the function that solves exercise ``number``."""
+
+    def register(solve):
+        EXERCISES[number] = Exercise(solve, unit, tolerance)
+        return solve
+
+    return register
+
+
+def answer(number, value):
+    """Check an answer to an exercise of the book.
+
+    Parameters
+    ----------
+    number : str
+        Of the exercise, such as ``"5.1"``.
+    value : float
+        Your answer, in the unit that the exercise asks for.
+
+    Returns
+    -------
+    Verdict
+        True when right; it prints as a sentence.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise.
+    """
+    if number not in EXERCISES:
+        raise ValueError(f"no exercise {number!r} is checked here; known: {', '.join(sorted(EXERCISES))}")
+    task = EXERCISES[number]
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        return Verdict(False, f"An answer to {number} is one number, not {type(value).__name__}.")
+    truth = float(task.solve())
+    if _close(value, truth, task.tolerance):
+        return Verdict(True, f"Right: {value:.4g} {task.unit}".rstrip() + ".")
+    slips = [what for factor, what in SLIPS if _close(value, truth * factor, task.tolerance)]
+    return Verdict(False, f"Not yet. Check {slips[0]}." if slips else f"Not yet: {value:.4g} {task.unit}".rstrip() + ".")
+
+
+def _close(value, truth, tolerance):
+    return abs(value - truth) <= tolerance * abs(truth)
+
+
+@exercise("1.1", unit="vacancies")
+def _vacancies_in_a_frame():
+    """How many missing top atoms a frame of 50 Å x 40 Å holds on average at the default density."""
+    from .parameters import Parameters
+
+    return Parameters().defects.se_vacancy_top * 50 * 40
+
+
+@exercise("1.2", unit="s")
+def _time_of_a_frame():
+    """How long the default frame takes."""
+    from .microscope import frame
+    from .parameters import Parameters
+
+    return frame(Parameters()).duration
+
+
+@exercise("2.1", unit="Å")
+def _bond_length():
+    """Length of the W-Se bond of the default sheet."""
+    from .structures import wse2
+
+    return wse2().get_distance(0, 1)
+
+
+@exercise("2.2", unit="Å")
+def _side_of_the_triangle():
+    """Distance between two atoms of the exposed plane of a (111) tip with one plane removed."""
+    from .structures import tip
+
+    return tip("111", 1).get_distance(0, 1)
+
+
+@exercise("5.1", unit="1/Å")
+def _slope_on_axis():
+    """d ln I/dz right above a single atom at a work function of 4.5 eV."""
+    from .junction import Junction, kappa
+
+    return Junction([[0, 0, 0]], [[0, 0, 0]], [[1.0]], kappa(4.5)).log_current_and_slope(0, 0, 5.0)[1]
+
+
+@exercise("5.2", unit="Å")
+def _one_atom_topograph():
+    """Height 3 Å beside a single atom, when the tip is 5 Å high right above it."""
+    from .junction import Junction
+    from .scan import Raster, constant_current
+
+    single, raster = Junction([[0, 0, 0]], [[0, 0, 0]], [[1.0]], 1.0), Raster(1, 1, 1, 1, center=(3.0, 0.0))
+    return constant_current(single, raster, -10.0)[0, 0]
+
+
+@exercise("12.1", unit="Å", tolerance=0.02)
+def _pixel_of_a_measurement():
+    """Pixel size of a frame 30 nm wide with 512 pixels."""
+    from .scan import Raster
+
+    return Raster(300.0, 300.0, 512, 512).pixel_size[0]
+
+
+@exercise("12.2", unit="")
+def _defects_per_frame():
+    """Defects expected in a frame of 50 nm x 50 nm at 1e11 per cm2."""
+    per_square_angstrom = 1e11 * 1e-16
+    return per_square_angstrom * 500**2
