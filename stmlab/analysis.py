@@ -162,7 +162,7 @@ def _two_peaks(windowed, step, guess):
     near = maximum_filter(strength, 3, mode="wrap")
     pairs = [(_score(a, b, near, size, guess), a, b) for a in q for b in q if _apart(a, b, guess)]
     if not pairs:
-        raise ValueError("the image shows no lattice: no two peaks of its Fourier transform differ in direction")
+        raise ValueError("the image shows no lattice: its Fourier transform lacks two peaks that span one")
     return max(pairs, key=lambda pair: pair[0])[1:]
 
 
@@ -182,10 +182,11 @@ def _refine(windowed, step, start):
     """Return the q near `start` at which the Fourier sum of the windowed image is largest [1/Å]."""
     x, y = (np.arange(n) * d for n, d in zip(windowed.shape[::-1], step, strict=True))
     bin_ = 1 / np.array([x[-1], y[-1]])
+    values = windowed.astype(complex)
 
     def weakness(offset):
         qx, qy = start + offset * bin_
-        return -abs(np.exp(-2j * np.pi * qy * y) @ windowed @ np.exp(-2j * np.pi * qx * x))
+        return -abs(np.exp(-2j * np.pi * qy * y) @ values @ np.exp(-2j * np.pi * qx * x))
 
     scale = -weakness(np.zeros(2))
     simplex = [[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]]

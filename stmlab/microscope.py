@@ -43,8 +43,8 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     p = Parameters() if parameters is None else parameters
     raster = frame(p)
     path = trajectory(raster, p)
-    sheet = wse2_sheet(p, raster, seed, index) if sample is None else sample
-    junction, surface = build_junction(p, sheet, tip_named(p.tip.apex) if tip is None else tip, path)
+    sheet, method = (wse2_sheet(p, raster, seed, index), "tmatrix") if sample is None else (sample, "exact")
+    junction, surface = build_junction(p, sheet, tip_named(p.tip.apex) if tip is None else tip, path, method)
 
     setpoint = np.median(constant_height(junction, raster, p.junction.height))
     ideal = constant_current(junction, raster, setpoint, start=p.junction.height)
@@ -127,8 +127,10 @@ class Surface(NamedTuple):
     a: float  # Å
 
 
-def build_junction(parameters, sample, tip, path):
+def build_junction(parameters, sample, tip, path, method="exact"):
     """Weigh every pair of atoms that can carry current anywhere along the path.
+
+    ``sample`` and ``tip`` are atoms, or arrays (positions, weights); ``method`` is that of `ldos` for the sample.
 
     Returns
     -------
@@ -139,7 +141,7 @@ def build_junction(parameters, sample, tip, path):
     """
     j, s = parameters.junction, parameters.sample
     energy, factor = bias_window(j.bias, j.temperature)
-    atoms, density = electrode(sample, energy, s.model, s.broadening)
+    atoms, density = electrode(sample, energy, s.model, s.broadening, method)
     needle, tip_density = electrode(tip, energy - j.bias, "tungsten-single-orbital", s.broadening)
     height = needle[:, 2] - needle[:, 2].min()
     near = height <= parameters.tip.depth
@@ -168,10 +170,10 @@ def surroundings(path, height, width):
     return [path.x.min() - margin, path.y.min() - margin], [path.x.max() + margin, path.y.max() + margin]
 
 
-def electrode(atoms, energies, model, broadening):
+def electrode(atoms, energies, model, broadening, method="exact"):
     """Positions (N, 3) [Å] and density of states (N, K) [1/eV] of atoms, or of arrays (positions, weights)."""
     if hasattr(atoms, "get_chemical_symbols"):
-        return atoms.positions, ldos(atoms, energies, model, broadening=broadening)
+        return atoms.positions, ldos(atoms, energies, model, method, broadening)
     positions, density = (np.asarray(v, float) for v in atoms)
     if positions.ndim != 2 or positions.shape[1] != 3 or density.shape != positions.shape[:1]:
         raise ValueError(f"positions {positions.shape} and weights {density.shape} must be (N, 3) and (N,)")

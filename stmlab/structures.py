@@ -62,7 +62,7 @@ def wse2(size=(1, 1), a=3.32, thickness=3.36):
         cell=cell * [[nx], [ny], [1]],
         pbc=(True, True, False),
         tags=np.tile([METAL, TOP, BOTTOM], len(shifts)),
-        info={"lattice_constant": float(a), "thickness": float(thickness)},
+        info={"lattice_constant": float(a), "thickness": float(thickness), "size": [int(nx), int(ny)]},
     )
     atoms.arrays["site"] = np.arange(len(atoms))
     return atoms

@@ -73,7 +73,8 @@ def test_compiled_and_readable_loops_agree():
     raster = frame(p)
     path = trajectory(raster, p.set({"piezo.drift_z": 0.1, "piezo.drift_x": -0.2}))
     rng = np.random.default_rng(0)
-    junction = stm.Junction(rng.uniform([-15, -15, -3], [15, 15, 0], (90, 3)), [[0, 0, 0], [1, 2, 0.4]], np.ones((90, 2)), 1.0)
+    sample = rng.uniform([-15, -15, -3], [15, 15, 0], (90, 3))
+    junction = stm.Junction(sample, [[0, 0, 0], [1, 2, 0.4]], np.ones((90, 2)), 1.0)
     gains = feedback.Gains(0.05, feedback.integral_gain(0.4, 1.0, 1e-3), 1e-4)
     noise = 0.02 * rng.standard_normal(path.x.shape)
     both = [follow(junction, path, noise, -7.0, gains, 1e-3, 5.0, compiled=c) for c in (True, False)]

@@ -96,7 +96,8 @@ def test_density_adds_defects_without_moving_those_there():
 
 def test_no_site_is_taken_twice():
     sheet = wse2((20, 20))
-    drawn = draw_defects(sheet, {"se-vacancy-top": 0.02, "dopant-top": 0.02}, lambda kind: np.random.default_rng(len(kind)))
+    densities = {"se-vacancy-top": 0.02, "dopant-top": 0.02}
+    drawn = draw_defects(sheet, densities, lambda kind: np.random.default_rng(len(kind)))
     assert len(drawn["dopant-top"])
     assert not set(drawn["se-vacancy-top"]) & set(drawn["dopant-top"])
 

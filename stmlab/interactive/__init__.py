@@ -7,6 +7,7 @@ package loads NumPy and nothing heavier: widgets and matplotlib come when a figu
 # The function shares its name with the module that holds it, so it is bound here and now: a lazy
 # lookup would hand out the function once and the module ever after.
 from stmlab.interactive.explore import explore
-from stmlab.interactive.panels import Image, Lines, Slider
+from stmlab.interactive.panels import Image, Lines
+from stmlab.interactive.sliders import Slider
 
 __all__ = ["Image", "Lines", "Slider", "explore"]

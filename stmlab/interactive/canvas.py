@@ -7,11 +7,13 @@ from importlib.resources import files
 import anywidget
 import traitlets
 
+from stmlab.interactive.static import player
+
 
 class Canvas(anywidget.AnyWidget):
     """Panels drawn by explore.js: `looks` once, then `meta` and `data` for each frame."""
 
-    _esm = files("stmlab.interactive").joinpath("explore.js").read_text("utf-8")
+    _esm = player()
     _css = files("stmlab.interactive").joinpath("explore.css").read_text("utf-8")
     looks = traitlets.List().tag(sync=True)
     meta = traitlets.Dict().tag(sync=True)

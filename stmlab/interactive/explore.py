@@ -10,7 +10,8 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 
-from stmlab.interactive.panels import Image, Lines, Slider
+from stmlab.interactive.panels import Image, Lines
+from stmlab.interactive.sliders import Slider
 
 MAX_SLIDERS = 3  # the book holds every combination: more knobs are more figures
 MAX_FRAMES = 400

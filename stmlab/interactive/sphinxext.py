@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from stmlab import __version__
+from stmlab.interactive.static import player
 
 HERE = Path(__file__).parent
 _DERIVED = {".nbi", ".nbc", ".pyc"}  # compiled from what is already fingerprinted
@@ -28,7 +29,10 @@ def setup(app):
 def prepare_kernels(root, environ):
     """Tell the kernels, which inherit `environ`, that they run for a book, and where stmlab is."""
     environ["STMLAB_BOOK"] = "1"
-    environ["TQDM_DISABLE"] = "1"  # progress bars are widgets, which a page cannot show
+    # Progress bars are widgets in a notebook, which a page cannot show. tqdm.notebook overrules the
+    # first variable; the second makes tqdm.auto take the console's bars, which do not.
+    environ["TQDM_DISABLE"] = "1"
+    environ["SPYDER_TQDM"] = "off"
     paths = [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     if (root / "stmlab").is_dir() and str(root) not in paths:
         environ["PYTHONPATH"] = os.pathsep.join([str(root), *paths])
@@ -98,12 +102,12 @@ def version_line(root):
 
 
 def ship_player(app):
-    """Add explore.js, as a classic script, and explore.css to every page."""
+    """Add the player, as a classic script, and its style to every page."""
     if app.builder.format != "html":
         return
     folder = Path(app.outdir).parent / ".stmlab-static"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stmlab-explore.js").write_text(classic_script((HERE / "explore.js").read_text("utf-8")), "utf-8")
+    (folder / "stmlab-explore.js").write_text(classic_script(player()), "utf-8")
     shutil.copy(HERE / "explore.css", folder / "stmlab-explore.css")
     app.config.html_static_path.append(str(folder))
     app.add_css_file("stmlab-explore.css")
@@ -114,7 +118,7 @@ def classic_script(module):
     """Wrap the ES module, which browsers refuse to load from file://, as a script that runs at once."""
     body, found, _ = module.partition("export default")
     if not found or "export " in body:
-        raise ValueError("explore.js must have one export, `export default`, on its last line")
+        raise ValueError("the player must have one export, `export default`, on its last line")
     return f"(() => {{\n{body}mountAll();\n}})();\n"
 
 

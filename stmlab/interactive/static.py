@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from html import escape
+from importlib.resources import files
 
 import numpy as np
 
@@ -32,6 +34,12 @@ _CONTROL = (
     '<label><span>{label}</span><input type="range" min="0" max="{top}" step="1" value="{index}" '
     'autocomplete="off" aria-valuetext="{text}"></label><output aria-live="off">{text}</output>'
 )
+
+
+def player():
+    """Return the JavaScript that draws and plays figures, as one ES module."""
+    folder = files("stmlab.interactive")
+    return "".join(folder.joinpath(name).read_text("utf-8") for name in ("draw.js", "explore.js"))
 
 
 def figure_html(figure):
@@ -69,34 +77,38 @@ def _control(slider):
 def _note(figure):
     sizes = [len(s.grid) for s in figure.sliders.values()]
     steps = f"{' × '.join(map(str, sizes))} grid" if len(sizes) > 1 else "grid"
-    live = "run this chapter in Jupyter to move freely between these points"
-    return f"Precomputed on a {steps} of {len(figure.points)} settings; {live}."
+    between = " and set any value in between" if any(s.continuous for s in figure.sliders.values()) else ""
+    return (
+        f"Precomputed on a {steps} of {len(figure.points)} settings. "
+        f"Open this chapter in Jupyter to run the code live{between}."
+    )
 
 
 def figure_spec(figure):
     """Return all that explore.js needs to play the figure, as a dictionary of JSON types."""
     frames = figure.frames
-    panels = [encode_panel([frame[k] for frame in frames]) for k in range(len(frames[0]))]
+    sizes = [len(s.grid) for s in figure.sliders.values()]
+    panels = [encode_panel([frame[k] for frame in frames], sizes) for k in range(len(frames[0]))]
     sliders = [
         {"label": s.label, "text": [s.text(v) for v in s.grid], "index": s.index} for s in figure.sliders.values()
     ]
     return {"sliders": sliders, "panels": panels}
 
 
-def encode_panel(column):
-    """Encode one panel's frames (a list of panels of one look)."""
-    pixels = column[0].look()["kind"] == "image"
-    return column[0].look() | (_encode_images(column) if pixels else _encode_lines(column))
+def encode_panel(column, sizes):
+    """Encode one panel's frames: a list of panels of one look, on a grid of these sizes."""
+    look = column[0].look()
+    return look | (_encode_images if look["kind"] == "image" else _encode_lines)(column, sizes)
 
 
-def _encode_images(column):
+def _encode_images(column, sizes):
     levels = np.stack([p.levels() for p in column])
     frames = [p.frame() for p in column]
     varying = {key: _collapse([f[key] for f in frames]) for key in frames[0]}
-    return varying | {"data": _deflate(_differences(levels))}
+    return varying | {"levels": _pack(levels, sizes)}
 
 
-def _encode_lines(column):
+def _encode_lines(column, sizes):
     x, y = np.stack([p.x for p in column]), np.stack([p.ys for p in column])
     xlim = [axis_limits(p.xlim, x) for p in column]
     ylim = [axis_limits(p.ylim, y, margin=0.04) for p in column]
@@ -106,30 +118,48 @@ def _encode_lines(column):
         "alt": _collapse([p.alt for p in column]),
         "xlim": _collapse(xlim),
         "ylim": _collapse(ylim),
-        "x": _encode_curves(x[:, None] if moving else x[:1, None]),
-        "y": _encode_curves(y),
+        "x": _encode_curves(*((x[:, None], sizes) if moving else (x[:1, None], [1]))),
+        "y": _encode_curves(y, sizes),
     }
 
 
-def _encode_curves(curves):
+def _encode_curves(curves, sizes):
     """Encode (frames, curves, points) as 16-bit integers: value = level * step + zero."""
     zero, top = float(curves.min()), float(curves.max())
     step = (top - zero) / 65535 or 1.0
     levels = np.rint((curves - zero) / step).astype("<u2")
-    # Low and high bytes apart: the high ones hardly change, and deflate finds long runs of them.
-    planes = _differences(levels).view("u1").reshape(-1, 2).T
-    return {"zero": zero, "step": step, "data": _deflate(planes)}
+    return {"zero": zero, "step": step} | _pack(levels, sizes)
 
 
-def _differences(frames):
-    """Replace each frame but the first by its difference from the one before (modulo 2^bits)."""
-    out = np.ascontiguousarray(frames).copy()
-    out[1:] -= frames[:-1]
+def _pack(levels, sizes):
+    """Compress unsigned integers (frames, ...): as differences along the slider that changes them least.
+
+    Frame k is stored as its difference (modulo 2^bits) from frame k - stride, except at the start
+    of that slider; explore.js adds them up again.
+    """
+    best = None
+    for axis, count in enumerate(sizes):
+        stride = math.prod(sizes[axis + 1 :])
+        data = _deflate(_differences(levels, stride, count))
+        if best is None or len(data) < len(best["data"]):
+            best = {"stride": stride, "count": count, "data": data}
+    return best
+
+
+def _differences(frames, stride, count):
+    blocks = frames.reshape(-1, count, stride, *frames.shape[1:])
+    out = blocks.copy()
+    out[:, 1:] -= blocks[:, :-1]
     return out
 
 
-def _deflate(array):
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
+def _deflate(levels):
+    """Return base64 of the deflated bytes, low bytes first and high bytes after them.
+
+    The high bytes hardly change, and apart from the low ones they compress to nearly nothing.
+    """
+    planes = np.ascontiguousarray(levels).view("u1").reshape(-1, levels.itemsize).T
+    return base64.b64encode(zlib.compress(planes.tobytes(), 9)).decode()
 
 
 def _collapse(values):

@@ -124,7 +124,7 @@ def _ours(fields, meta, channel):
         names = sorted({title.rsplit(" ", 1)[0] for title in fields if title.endswith(PASSES)})
         raise FileError(f"has no channel {channel!r}; choose one of: {', '.join(names)}")
     in_metres = any(unit == "m" for title, (_, unit, _) in fields.items() if title.startswith(f"{channel} "))
-    height = height * (1e10 if in_metres else 1.0)
+    height = _scaled(height, "m" if in_metres else "")
     return {"raster": raster, "height": height, "current": _passes(fields, CURRENT, raster), **known}
 
 
@@ -140,6 +140,13 @@ def _passes(fields, name, raster):
     return images
 
 
+def _scaled(image, unit):
+    """Return lengths in Å and all else as it is; what is then not a number is missing."""
+    with np.errstate(over="ignore"):
+        image = image * (1e10 if unit == "m" else 1.0)
+    return np.where(np.isfinite(image), image, np.nan)
+
+
 def _foreign(fields, channel):
     named = [title for title in fields if title == channel]
     metres = [title for title, (_, unit, _) in fields.items() if unit == "m" and channel == "Z"]
@@ -149,7 +156,7 @@ def _foreign(fields, channel):
     title = (named + metres)[0]
     image, unit, size = fields[title]
     raster = Raster(size[0] * 1e10, size[1] * 1e10, image.shape[1], image.shape[0], direction="down")
-    trace = image * (1e10 if unit == "m" else 1.0)
+    trace = _scaled(image, unit)
     meta = {"channel": title, "unit": unit, "channels": list(fields)}
     return {"raster": raster, "height": np.stack([trace, np.full_like(trace, np.nan)]), "meta": meta}
 

@@ -58,7 +58,7 @@ def draw(scan):
     from ..plot import image
 
     if not np.isfinite(scan.height[0]).any():
-        raise FileError("cannot be drawn: no pixel of the trace holds a number")
+        raise FileError("this scan cannot be drawn: no pixel of its trace holds a number")
     name, unit, _ = quantity(scan)
     shown, label = _scaled(level(scan.height[0]), name, unit)
     figure = Figure(figsize=(5.2, 4.2), layout="constrained")  # without pyplot: no window, no global state

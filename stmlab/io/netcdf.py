@@ -45,7 +45,8 @@ def to_xarray(scan):
     -------
     xarray.Dataset
         Every array of the scan with ``units`` and ``long_name``; dimensions ``sweep`` (trace, retrace),
-        ``line`` and ``pixel``, in the order of acquisition; version, seed, parameters as attributes.
+        ``line`` and ``pixel``, in the order of acquisition, with ``time`` and the place ``u``, ``v`` in the
+        frame; version, seed and parameters as attributes.
 
     Raises
     ------
@@ -54,8 +55,21 @@ def to_xarray(scan):
     """
     xarray = need("xarray")
     variables = {name: (dims, values, _attributes(name, unit)) for name, dims, values, unit in _arrays(scan)}
-    coordinates = {"sweep": ["trace", "retrace"], "time": (FRAME, scan.time, {"units": "s"})}
-    return xarray.Dataset(variables, coordinates, attrs=describe(scan))
+    return xarray.Dataset(variables, _coordinates(scan), attrs=describe(scan))
+
+
+def _coordinates(scan):
+    """Return the passes, the time, and the place in the frame from its centre: u along lines, v across."""
+    raster, (du, dv) = scan.raster, scan.raster.pixel_size
+    upward = 1 if raster.direction == "up" else -1
+    u = (np.arange(raster.pixels) + 0.5) * du - raster.width / 2
+    v = ((np.arange(raster.lines) + 0.5) * dv - raster.height / 2) * upward
+    return {
+        "sweep": ["trace", "retrace"],
+        "time": (FRAME, scan.time, {"units": "s"}),
+        "u": ("pixel", u, {"units": "angstrom"}),
+        "v": ("line", v, {"units": "angstrom"}),
+    }
 
 
 def _arrays(scan):
@@ -72,7 +86,7 @@ def _arrays(scan):
     if scan.lattice is not None and scan.defects is not None:
         for mask, image in zip(("lattice", "defects"), scan.masks(), strict=True):
             yield f"mask_{mask}", IMAGE, image, "1"
-    for column in (scan.defects.dtype.names if scan.defects is not None else ()):
+    for column in scan.defects.dtype.names if scan.defects is not None else ():
         values = scan.defects[column]
         yield f"defect_{column}", ("defect",), _storable(values), DEFECT_UNITS.get(column, "")
 

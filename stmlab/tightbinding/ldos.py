@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .hamiltonian import assemble, bonds
+from .tmatrix import contour, green_function
 
 
 def gaussian(energy, width):
@@ -18,11 +19,15 @@ def lorentzian(energy, width):
 
 
 KERNELS = {"gaussian": gaussian, "lorentzian": lorentzian}
-LARGEST = 8000  # atoms; a dense matrix of this size takes 0.5 GB and a few minutes
+METHODS = ("exact", "tmatrix")
+MOST_DEFECTS = 400  # for the T-matrix, whose time grows with their square
+LARGEST = 8000  # atoms; a dense matrix of this size takes 0.5 GB and minutes
 
 
-def ldos(atoms, energies, model="single-orbital", method="exact", broadening=0.1, kernel="gaussian", kpts=(1, 1)):
-    r"""Local density of states of every atom by exact diagonalisation.
+def ldos(
+    atoms, energies, model="single-orbital", method="exact", broadening=0.1, kernel="gaussian", kpts=(1, 1)
+):  # fmt: skip
+    r"""Local density of states of every atom.
 
     .. math:: \rho_i(E) = \frac{1}{N_k} \sum_{k, n} |c_{in}(k)|^2 \, g(E - E_n(k))
 
@@ -34,14 +39,15 @@ def ldos(atoms, energies, model="single-orbital", method="exact", broadening=0.1
         Energies [eV].
     model : str or Model
         Tight-binding model.
-    method : {"exact"}
-        Engine.
+    method : {"exact", "tmatrix"}
+        Diagonalise H, or start from the perfect sheet and add the defects (`stmlab.tightbinding.tmatrix`):
+        the same numbers, in a time that hardly grows with the sheet, but for sheets made by `wse2` only.
     broadening : float
         Width of the kernel [eV].
     kernel : {"gaussian", "lorentzian"}
         Shape g of each level.
     kpts : (int, int)
-        Bloch vectors along the first two reciprocal vectors, Gamma included.
+        Bloch vectors along the first two reciprocal vectors, Gamma included (``exact`` only).
 
     Returns
     -------
@@ -51,20 +57,25 @@ def ldos(atoms, energies, model="single-orbital", method="exact", broadening=0.1
     Raises
     ------
     ValueError
-        If the broadening is not positive, a name is unknown, or there are too many atoms for a dense matrix.
+        If the broadening is not positive, a name is unknown, there are too many atoms for a dense matrix, or
+        the T-matrix is asked for atoms that are no such sheet.
     """
-    if method != "exact":
-        raise ValueError(f"method = {method!r} must be 'exact'")
-    if kernel not in KERNELS:
-        raise ValueError(f"kernel = {kernel!r} must be one of {', '.join(KERNELS)}")
+    for name, value, known in (("method", method, METHODS), ("kernel", kernel, KERNELS)):
+        if value not in known:
+            raise ValueError(f"{name} = {value!r} must be one of {', '.join(known)}")
     if not broadening > 0:
         raise ValueError(f"broadening = {broadening} eV must be greater than 0 eV")
+    energies = np.atleast_1d(np.asarray(energies, float))
+    if method == "tmatrix":
+        return _by_tmatrix(atoms, energies, model, broadening, kernel, kpts)
+    return _by_diagonalising(atoms, energies, model, broadening, kernel, kpts)
+
+
+def _by_diagonalising(atoms, energies, model, width, kernel, kpts):
     if len(atoms) > LARGEST:
         raise ValueError(f"{len(atoms)} atoms are too many to diagonalise (at most {LARGEST}); take a smaller frame")
-    energies = np.atleast_1d(np.asarray(energies, float))
-    grid = _bloch_vectors(atoms, kpts)
-    parts = bonds(atoms, model)
-    return sum(_ldos_at(assemble(*parts, k), energies, KERNELS[kernel], broadening) for k in grid) / len(grid)
+    parts, grid = bonds(atoms, model), _bloch_vectors(atoms, kpts)
+    return sum(_ldos_at(assemble(*parts, k), energies, KERNELS[kernel], width) for k in grid) / len(grid)
 
 
 def _ldos_at(h, energies, kernel, width):
@@ -76,5 +87,17 @@ def _bloch_vectors(atoms, kpts):
     """Gamma-centred grid of Bloch vectors [1/Å]; None for Gamma alone, where H is real."""
     if tuple(kpts) == (1, 1):
         return [None]
-    reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())[:2]
-    return [i / kpts[0] * reciprocal[0] + j / kpts[1] * reciprocal[1] for i in range(kpts[0]) for j in range(kpts[1])]
+    a, b = 2 * np.pi * np.asarray(atoms.cell.reciprocal())[:2]
+    return [i / kpts[0] * a + j / kpts[1] * b for i in range(kpts[0]) for j in range(kpts[1])]
+
+
+def _by_tmatrix(sheet, energies, model, width, kernel, kpts):
+    if tuple(kpts) != (1, 1) or "size" not in sheet.info or "site" not in sheet.arrays:
+        raise ValueError("method = 'tmatrix' needs a sheet made by wse2, and kpts = (1, 1); take method = 'exact'")
+    sites = 3 * np.prod(sheet.info["size"])
+    if sites - len(sheet) + np.count_nonzero(sheet.arrays.get("onsite", 0.0)) > MOST_DEFECTS:
+        raise ValueError(f"the sheet holds more than {MOST_DEFECTS} defects; take a smaller frame or a lower density")
+    if kernel == "lorentzian":
+        return -np.imag(green_function(sheet, model, energies + 1j * width)) / np.pi
+    z, step = contour(energies, width)
+    return -step / np.pi * np.imag(green_function(sheet, model, z) @ gaussian(energies - z[:, None], width))

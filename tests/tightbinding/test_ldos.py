@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy.special import ellipk
 
-from stmlab.structures import add_defects, wse2
+from stmlab.structures import add_defects, tip, wse2
 from stmlab.tightbinding import hamiltonian, ldos
 from stmlab.tightbinding.ldos import gaussian, lorentzian
+from stmlab.tightbinding.tmatrix import contour
 
 T = np.sqrt(2) * 1.19  # hopping of the honeycomb that the single-orbital model hides
 
@@ -91,5 +92,32 @@ def test_bad_arguments_are_refused():
         ldos(sheet, [0.0], kernel="box")
     with pytest.raises(ValueError, match="method = 'magic'"):
         ldos(sheet, [0.0], method="magic")
+    with pytest.raises(ValueError, match="needs a sheet made by wse2"):
+        ldos(tip("111", size=2), [0.0], "tungsten-single-orbital", "tmatrix")
+    with pytest.raises(ValueError, match="more than 400 defects"):
+        ldos(add_defects(wse2((21, 21)), {"dopant-top": range(1, 1323, 3)}), [0.0], method="tmatrix")
     with pytest.raises(ValueError, match="too many to diagonalise"):
         ldos(wse2((60, 60)), [0.0])
+
+
+@pytest.mark.parametrize(("kernel", "error"), [("lorentzian", 1e-12), ("gaussian", 1e-8)])
+def test_tmatrix_is_exact(kernel, error):
+    """Three kinds of defects, two of them neighbours, against diagonalising the same supercell."""
+    sites = {"se-vacancy-top": [1, 100], "dopant-bottom": [5, 200], "se-vacancy-bottom": [2], "dopant-top": [4]}
+    sheet, energies = add_defects(wse2((9, 11)), sites, 0.4), np.linspace(-0.7, 0.7, 15)
+    both = [ldos(sheet, energies, method=m, kernel=kernel, broadening=0.08) for m in ("tmatrix", "exact")]
+    np.testing.assert_allclose(*both, rtol=0, atol=error)
+
+
+def test_tmatrix_of_a_perfect_sheet_is_its_green_function():
+    sheet = wse2((7, 5))
+    both = [ldos(sheet, np.linspace(-6, 6, 25), method=m, kernel="lorentzian") for m in ("tmatrix", "exact")]
+    np.testing.assert_allclose(*both, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("width", [0.01, 0.1, 0.5])
+def test_contour_stands_for_a_gaussian(width):
+    z, step = contour(np.array([-0.2, 0.4]), width)
+    level, energy = np.linspace(-5, 5, 41)[:, None], 0.1
+    found = -step / np.pi * np.imag(gaussian(energy - z, width) / (z - level)).sum(1)
+    np.testing.assert_allclose(found, gaussian(energy - level[:, 0], width), atol=1e-8 / width)
