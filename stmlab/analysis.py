@@ -175,7 +175,7 @@ def _apart(a, b, guess):
 def _score(a, b, strength, size, guess):
     """Return the sum of the strengths at the peaks: a, b, and a - b with a guess."""
     columns, rows = np.rint(np.array([a, b, a - b] if guess else [a, b]) * size).astype(int).T
-    return strength[rows, columns].sum()
+    return strength[rows % strength.shape[0], columns % strength.shape[1]].sum()
 
 
 def _refine(windowed, step, start):
@@ -186,7 +186,8 @@ def _refine(windowed, step, start):
 
     def weakness(offset):
         qx, qy = start + offset * bin_
-        return -abs(np.exp(-2j * np.pi * qy * y) @ values @ np.exp(-2j * np.pi * qx * x))
+        lines = np.einsum("ij,j->i", values, np.exp(-2j * np.pi * qx * x))  # not @: its threads cost more
+        return -abs(np.sum(lines * np.exp(-2j * np.pi * qy * y)))
 
     scale = -weakness(np.zeros(2))
     simplex = [[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]]

@@ -212,4 +212,4 @@ def fetch(what: Annotated[str, typer.Argument(help="What to download: real.")]):
         raise Mistake(f"unknown collection {what!r}; known: 'real'")
     from .io import fetch_real
 
-    print(fetch_real())
+    print(fetch_real(progress=sys.stderr.isatty()))

@@ -139,9 +139,20 @@ def test_the_table_follows_the_terminal(monkeypatch, capsys):
 def test_fetch_prints_the_folder(monkeypatch, capsys, tmp_path):
     from stmlab import io
 
-    monkeypatch.setattr(io, "fetch_real", lambda: tmp_path, raising=False)
+    monkeypatch.setattr(io, "fetch_real", lambda progress: tmp_path / str(progress))
     assert run("fetch", "real") == 0
-    assert capsys.readouterr().out == f"{tmp_path}\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'False'}\n", "no bar without a terminal"
+
+
+def test_a_failed_fetch_is_one_line(monkeypatch, capsys):
+    from stmlab import io
+
+    def unreachable(progress):
+        raise OSError("3 of 54 files could not be fetched")
+
+    monkeypatch.setattr(io, "fetch_real", unreachable)
+    assert run("fetch", "real") == 2
+    assert capsys.readouterr() == ("", "stmlab: 3 of 54 files could not be fetched\n")
 
 
 # ---- mistakes -----------------------------------------------------------------------------------------

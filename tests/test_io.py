@@ -242,7 +242,7 @@ def test_other_wrong_files_say_so(tmp_path, frames):
         load_scan(tmp_path / "good.sxm", "LI_X")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     cut=st.integers(0, 3000), flips=st.lists(st.tuples(st.integers(0, 2999), st.integers(0, 255)), max_size=8)
 )

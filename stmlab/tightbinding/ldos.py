@@ -100,4 +100,5 @@ def _by_tmatrix(sheet, energies, model, width, kernel, kpts):
     if kernel == "lorentzian":
         return -np.imag(green_function(sheet, model, energies + 1j * width)) / np.pi
     z, step = contour(energies, width)
-    return -step / np.pi * np.imag(green_function(sheet, model, z) @ gaussian(energies - z[:, None], width))
+    rho = -step / np.pi * np.imag(green_function(sheet, model, z) @ gaussian(energies - z[:, None], width))
+    return np.maximum(rho, 0.0)  # rounding leaves -1e-13 where there are no states

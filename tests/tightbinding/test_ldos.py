@@ -121,3 +121,10 @@ def test_contour_stands_for_a_gaussian(width):
     level, energy = np.linspace(-5, 5, 41)[:, None], 0.1
     found = -step / np.pi * np.imag(gaussian(energy - z, width) / (z - level)).sum(1)
     np.testing.assert_allclose(found, gaussian(energy - level[:, 0], width), atol=1e-8 / width)
+
+
+def test_tmatrix_never_rounds_below_zero():
+    """Four cells have no level within 1 eV of most energies, where the sum over the contour cancels to nothing."""
+    rho = ldos(wse2((4, 4)), np.linspace(0, 0.5, 48), method="tmatrix")
+    assert rho.min() >= 0
+    np.testing.assert_allclose(rho, ldos(wse2((4, 4)), np.linspace(0, 0.5, 48)), atol=1e-9)
