@@ -100,7 +100,7 @@ def answer(number, value):
     if _close(value, truth, task.tolerance):
         return Verdict(True, f"Right: {value:.4g} {task.unit}".rstrip() + ".")
     slips = [what for factor, what in SLIPS if _close(value, truth * factor, task.tolerance)]
-    return Verdict(False, f"Not yet. Check {slips[0]}." if slips else f"Not yet: {value:.4g} {task.unit}".rstrip() + ".")
+    return Verdict(False, f"Not yet: {value:.4g} {task.unit}".rstrip() + (f". Check {slips[0]}." if slips else "."))
 
 
 def _close(value, truth, tolerance):

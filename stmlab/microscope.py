@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from .kernels import current
 from .parameters import Parameters, stream
 from .scan import Raster, Scan, constant_current, constant_height
 from .structures import add_defects, defects, draw_defects, images, tip_named, wse2
-from .tightbinding import bias_window, ldos, weights
+from .tightbinding import bias_window, broaden, ldos, spectrum, weights
 
 
 def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
@@ -44,7 +45,7 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     raster = frame(p)
     path = trajectory(raster, p)
     sheet, method = (wse2_sheet(p, raster, seed, index), "tmatrix") if sample is None else (sample, "exact")
-    junction, surface = build_junction(p, sheet, tip_named(p.tip.apex) if tip is None else tip, path, method)
+    junction, surface = build_junction(p, sheet, p.tip.apex if tip is None else tip, path, method)
 
     setpoint = np.median(constant_height(junction, raster, p.junction.height))
     ideal = constant_current(junction, raster, setpoint, start=p.junction.height)
@@ -130,7 +131,8 @@ class Surface(NamedTuple):
 def build_junction(parameters, sample, tip, path, method="exact"):
     """Weigh every pair of atoms that can carry current anywhere along the path.
 
-    ``sample`` and ``tip`` are atoms, or arrays (positions, weights); ``method`` is that of `ldos` for the sample.
+    ``sample`` and ``tip`` are atoms, or arrays (positions, weights), or the name of an apex; ``method`` is that of
+    `ldos` for the sample.
 
     Returns
     -------
@@ -171,13 +173,23 @@ def surroundings(path, height, width):
 
 
 def electrode(atoms, energies, model, broadening, method="exact"):
-    """Positions (N, 3) [Å] and density of states (N, K) [1/eV] of atoms, or of arrays (positions, weights)."""
+    """Positions (N, 3) [Å] and density of states (N, K) [1/eV] of atoms, arrays (positions, weights) or an apex."""
+    if isinstance(atoms, str):
+        positions, levels, shares = apex_spectrum(atoms, model)
+        return positions, broaden(levels, shares, energies, broadening)
     if hasattr(atoms, "get_chemical_symbols"):
         return atoms.positions, ldos(atoms, energies, model, method, broadening)
     positions, density = (np.asarray(v, float) for v in atoms)
     if positions.ndim != 2 or positions.shape[1] != 3 or density.shape != positions.shape[:1]:
         raise ValueError(f"positions {positions.shape} and weights {density.shape} must be (N, 3) and (N,)")
     return positions, np.repeat(density[:, None], len(energies), axis=1)
+
+
+@lru_cache(maxsize=16)
+def apex_spectrum(name, model):
+    """Positions (M, 3) [Å], levels [eV] and shares of a named apex; the same for every image, so kept."""
+    atoms = tip_named(name)
+    return atoms.positions, *spectrum(atoms, model)
 
 
 def turn(points, angle):

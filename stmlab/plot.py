@@ -15,7 +15,9 @@ CHANNELS = {
 }
 
 
-def show(scan, ax, channel="height", retrace=False, cmap="afmhot", percentile=(0.5, 99.5), defects=False):
+def show(
+    scan, ax, channel="height", retrace=False, cmap="afmhot", percentile=(0.5, 99.5), limits=None, defects=False
+):  # fmt: skip
     """Draw one channel of a scan as one sees it in space: x to the right, y up.
 
     Parameters
@@ -32,6 +34,8 @@ def show(scan, ax, channel="height", retrace=False, cmap="afmhot", percentile=(0
         Colour map.
     percentile : (float, float)
         Share of the pixels below and above which the colours saturate [%].
+    limits : (float, float), optional
+        Values at which they saturate instead, in the unit of the colour bar.
     defects : bool
         Mark the defects inside the frame.
 
@@ -43,7 +47,8 @@ def show(scan, ax, channel="height", retrace=False, cmap="afmhot", percentile=(0
     values = getattr(scan, channel)
     values = values if channel == "ideal" else values[int(retrace)]
     values = scale * (values - (np.nanmin(values) if unit == "pm" else 0.0))
-    image(picture(values, scan.raster), ax, scan.raster, f"{name} [{unit}]" if unit else name, cmap, percentile)
+    label = f"{name} [{unit}]" if unit else name
+    image(picture(values, scan.raster), ax, scan.raster, label, cmap, percentile, limits)
     if defects and scan.defects is not None:
         inside = scan.defects[scan.defects["inside"]]
         rows = inside["row"] if scan.raster.direction == "up" else scan.raster.lines - 1 - inside["row"]
@@ -52,9 +57,9 @@ def show(scan, ax, channel="height", retrace=False, cmap="afmhot", percentile=(0
     return ax
 
 
-def image(values, ax, raster, label, cmap="afmhot", percentile=(0.5, 99.5)):
+def image(values, ax, raster, label, cmap="afmhot", percentile=(0.5, 99.5), limits=None):
     """Draw values (L, P), row 0 at the bottom, with axes in nm and a colour bar."""
-    low, high = np.nanpercentile(values, percentile)
+    low, high = limits or np.nanpercentile(values, percentile)
     extent = (0, raster.width / 10, 0, raster.height / 10)
     drawn = ax.imshow(values, origin="lower", extent=extent, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
     ax.set(xlabel="x [nm]", ylabel="y [nm]")

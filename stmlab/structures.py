@@ -209,7 +209,9 @@ def tip(orientation="111", dull=0, keep=None, size=6):
     kept = exposed[[letter == "O" for letter in keep]]
     chosen = np.concatenate([kept, np.flatnonzero(plane > dull)])
     foot = sites[kept].mean(0)
-    return Atoms(f"W{len(chosen)}", positions=sites[chosen] - foot, info={"orientation": orientation})
+    apex = Atoms(f"W{len(chosen)}", positions=sites[chosen] - foot, info={"orientation": orientation})
+    apex.set_array("plane", plane[chosen])
+    return apex
 
 
 def _around(sites, rows):

@@ -41,6 +41,7 @@ def test_dulling_and_keeping():
     side = three.get_distance(0, 1)
     assert side == pytest.approx(3.165 * np.sqrt(2))
     assert len(three) == len(blunt) + 2
+    assert np.bincount(blunt.arrays["plane"])[:4].tolist() == [0, 1, 1, 6]
 
 
 @pytest.mark.parametrize("apex", ["111-1-OX", "111-1-XXX", "111-1-OOY"])

@@ -96,7 +96,7 @@ class Panel {
     const scale = Math.max(1, window.devicePixelRatio || 1), pen = sized(this.canvas, this.W, this.H, scale);
     this.colour = this.ink();
     this.title.textContent = frame.title;
-    this.canvas.setAttribute("aria-label", [frame.title, frame.alt, settings].filter(Boolean).join(". "));
+    this.canvas.setAttribute("aria-label", `${frame.title ? `${frame.title}. ` : ""}${frame.alt} At ${settings}.`);
     Object.assign(pen, { fillStyle: this.colour.text, strokeStyle: this.colour.text, lineWidth: 1,
       font: `12px ${this.colour.family}`, lineJoin: "round" });
     if (this.look.kind === "image") this.drawImage(pen, frame);

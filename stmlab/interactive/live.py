@@ -58,12 +58,11 @@ def slider_widget(slider, continuous_update=True):
     if not slider.continuous:
         options = [(slider.text(v), v) for v in slider.grid]
         return ipywidgets.SelectionSlider(options=options, value=value, description=slider.label, **shared)
-    lo, hi = slider.grid[0], slider.grid[-1]
     return ipywidgets.FloatSlider(
         value=value,
-        min=lo,
-        max=hi,
-        step=slider.step or (hi - lo) / 200,
+        min=slider.grid[0],
+        max=slider.grid[-1],
+        step=slider.live_step,
         readout_format=slider.fmt,
         description=f"{slider.label} ({slider.unit})" if slider.unit else slider.label,
         **shared,

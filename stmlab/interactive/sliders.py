@@ -24,7 +24,7 @@ class Slider:
     fmt : str
         Format specification of a number, e.g. ``".2f"``.
     step : float, optional
-        Step of the live slider [unit]. Left out, a ``(lo, hi, n)`` slider moves in 200 steps and a
+        Step of the live slider [unit]. Left out, a ``(lo, hi, n)`` slider moves in about 200 steps and a
         listed grid moves over its own values only.
 
     Raises
@@ -58,6 +58,12 @@ class Slider:
             raise ValueError(f"Slider {self.label!r}: step is {self.step!r}; a positive number is needed")
         if len({self.text(v) for v in grid}) < len(grid):
             raise ValueError(f"Slider {self.label!r}: fmt {self.fmt!r} shows different values of [{shown}] alike")
+
+    @property
+    def live_step(self):
+        """Step of the live slider; left to itself, some 200 steps that meet every grid value."""
+        spacing = self.grid[1] - self.grid[0]
+        return self.step or spacing / -(-200 // (len(self.grid) - 1))
 
     @property
     def continuous(self):

@@ -6,12 +6,17 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
+
+from docutils import nodes
 
 from stmlab import __version__
 from stmlab.interactive.static import player
+from stmlab.io import real_data
 
 HERE = Path(__file__).parent
+REPEATED = {"exercise-content", "solution-content"}
 _DERIVED = {".nbi", ".nbc", ".pyc"}  # compiled from what is already fingerprinted
 
 
@@ -22,6 +27,7 @@ def setup(app):
     app.connect("config-inited", drop_stale_outputs)
     app.connect("config-inited", add_footer)
     app.connect("builder-inited", ship_player)
+    app.connect("doctree-resolved", number_repeated_ids)
     app.connect("html-page-context", drop_thebe, priority=900)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -45,7 +51,7 @@ def drop_stale_outputs(app, config):
     """
     cache = Path(app.outdir).parent / ".jupyter_cache"
     stamp = Path(app.outdir).parent / ".stmlab-fingerprint"
-    now = fingerprint(Path(app.srcdir), os.environ.get("STMLAB_REAL_DATA"))
+    now = fingerprint(Path(app.srcdir), real_data())
     if not stamp.exists() or stamp.read_text() != now:
         shutil.rmtree(cache, ignore_errors=True)
         shutil.rmtree(app.doctreedir, ignore_errors=True)
@@ -54,23 +60,23 @@ def drop_stale_outputs(app, config):
     stamp.write_text(now)
 
 
-def fingerprint(root, real_data=None):
+def fingerprint(root, real=None):
     """Return a hash of all that outputs depend on besides the chapters themselves.
 
     Parameters
     ----------
     root : Path
         Repository: the contents of ``stmlab/`` and ``data/`` count.
-    real_data : str, optional
+    real : Path, optional
         Folder of real measurements: names, sizes and dates count, as files may be large.
     """
-    digest = hashlib.sha256(repr(real_data).encode())
+    digest = hashlib.sha256(f"real: {real}".encode())
     for path in [*_files(root / "stmlab"), *_files(root / "data")]:
         digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
         digest.update(path.read_bytes())
-    for path in _files(Path(real_data)) if real_data else []:
+    for path in _files(real) if real else []:
         stat = path.stat()
-        digest.update(f"\0{path.relative_to(real_data)}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+        digest.update(f"\0{path.relative_to(real)}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -120,6 +126,16 @@ def classic_script(module):
     if not found or "export " in body:
         raise ValueError("the player must have one export, `export default`, on its last line")
     return f"(() => {{\n{body}mountAll();\n}})();\n"
+
+
+def number_repeated_ids(app, doctree, docname):
+    """Make the ids that sphinx-exercise gives to every exercise and solution unique on their page."""
+    seen = Counter()
+    for node in doctree.findall(nodes.section):
+        for k, name in enumerate(node["ids"]):
+            if name in REPEATED:
+                seen[name] += 1
+                node["ids"][k] = f"{name}-{seen[name]}"
 
 
 def drop_thebe(app, pagename, template, context, doctree):

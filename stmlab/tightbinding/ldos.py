@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .hamiltonian import assemble, bonds
+from .hamiltonian import assemble, bonds, hamiltonian
 from .tmatrix import contour, green_function
 
 
@@ -71,16 +71,44 @@ def ldos(
     return _by_diagonalising(atoms, energies, model, broadening, kernel, kpts)
 
 
+def spectrum(atoms, model="single-orbital", k=None):
+    """Levels of H and the share of every atom in each, to broaden as often as one likes with `broaden`.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        N atoms.
+    model : str or Model
+        Tight-binding model.
+    k : (2,) or (3,) array, optional
+        Bloch vector [1/Å].
+
+    Returns
+    -------
+    levels : ndarray, (n,)
+        Eigenvalues [eV].
+    shares : ndarray, (N, n)
+        Squared amplitudes; each column and each row adds up to 1.
+    """
+    levels, states = np.linalg.eigh(hamiltonian(atoms, model, k).toarray())
+    return levels, np.abs(states) ** 2
+
+
+def broaden(levels, shares, energies, width, kernel="gaussian"):
+    """Density of states (N, E) [1/eV] from a `spectrum`; ``width`` and ``kernel`` are those of `ldos`."""
+    return shares @ KERNELS[kernel](np.asarray(energies) - levels[:, None], width)
+
+
 def _by_diagonalising(atoms, energies, model, width, kernel, kpts):
     if len(atoms) > LARGEST:
         raise ValueError(f"{len(atoms)} atoms are too many to diagonalise (at most {LARGEST}); take a smaller frame")
     parts, grid = bonds(atoms, model), _bloch_vectors(atoms, kpts)
-    return sum(_ldos_at(assemble(*parts, k), energies, KERNELS[kernel], width) for k in grid) / len(grid)
+    return sum(_ldos_at(assemble(*parts, k), energies, width, kernel) for k in grid) / len(grid)
 
 
-def _ldos_at(h, energies, kernel, width):
-    level, state = np.linalg.eigh(h.toarray())
-    return np.abs(state) ** 2 @ kernel(energies - level[:, None], width)
+def _ldos_at(h, energies, width, kernel):
+    levels, states = np.linalg.eigh(h.toarray())
+    return broaden(levels, np.abs(states) ** 2, energies, width, kernel)
 
 
 def _bloch_vectors(atoms, kpts):

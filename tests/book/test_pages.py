@@ -61,16 +61,20 @@ def test_chapter_has_a_slider(visit, chapter):
     assert visit(chapter).page.locator(".stmx input[type=range]").count() >= 1
 
 
+STATE = """(root, k) => {
+    const boards = [...root.querySelectorAll(".stmx-canvas")];
+    return {
+        picture: boards.map((c) => c.toDataURL()).join(),
+        output: root.querySelectorAll("output")[k].textContent,
+        value: root.querySelectorAll("input[type=range]")[k].getAttribute("aria-valuetext"),
+        label: boards.map((c) => c.ariaLabel).join(),
+    };
+}"""
+
+
 def state(figure, k):
     """What a reader sees or hears of slider k: picture, output, spoken value, descriptions."""
-    return figure.evaluate(
-        """(root, k) => {
-        const input = root.querySelectorAll("input[type=range]")[k], boards = [...root.querySelectorAll(".stmx-canvas")];
-        return { picture: boards.map((c) => c.toDataURL()).join(), output: root.querySelectorAll("output")[k].textContent,
-            value: input.getAttribute("aria-valuetext"), label: boards.map((c) => c.ariaLabel).join() };
-        }""",
-        k,
-    )
+    return figure.evaluate(STATE, k)
 
 
 def test_sliders_obey_the_keyboard(visit, page_name):
@@ -112,7 +116,8 @@ COLOURS = """(root) => {
     const drawn = Object.entries(counts).sort((a, b) => b[1] - a[1])[0][0];
     const parts = [...root.querySelectorAll(".stmx-note, .stmx-title, output, label span, .stmx-legend li")];
     const texts = parts.map((e) => rgb(getComputedStyle(e).color).slice(0, 3));
-    return { texts: [...texts, drawn.split(",").map(Number)], paper: rgb(getComputedStyle(sheet || document.body).backgroundColor).slice(0, 3) };
+    const paper = rgb(getComputedStyle(sheet || document.body).backgroundColor).slice(0, 3);
+    return { texts: [...texts, drawn.split(",").map(Number)], paper };
 }"""
 
 

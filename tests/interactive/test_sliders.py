@@ -49,3 +49,11 @@ def test_text_has_unit_and_a_true_minus():
     assert Slider((-1, 1, 5), 0.5, "bias", "V", fmt=".2f").text(-0.5) == "−0.50 V"
     assert Slider([1, 2000], 1, "n").text(2000) == "2000"
     assert Slider(["Se-top", "W"], "W", "atom").text("Se-top") == "Se-top"
+
+
+@pytest.mark.parametrize("n", [2, 7, 31, 201, 400])
+def test_live_slider_meets_every_grid_value(n):
+    slider = Slider((-1.5, 1.5, n), 1.5, "bias", "V", fmt=".5f")
+    steps = (np.array(slider.grid) - slider.grid[0]) / slider.live_step
+    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-8)
+    assert 200 <= steps[-1] + 1e-9 < 200 + n

@@ -6,6 +6,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 
 from stmlab import __version__
 from stmlab.interactive import sphinxext
@@ -44,19 +45,20 @@ def test_fingerprint_follows_a_renamed_file(root):
 
 def test_fingerprint_follows_the_real_measurements(root, tmp_path_factory):
     real = tmp_path_factory.mktemp("real")
-    without, empty = sphinxext.fingerprint(root), sphinxext.fingerprint(root, str(real))
+    without, empty = sphinxext.fingerprint(root), sphinxext.fingerprint(root, real)
     (real / "scan.sxm").write_bytes(b"x")
-    one = sphinxext.fingerprint(root, str(real))
+    one = sphinxext.fingerprint(root, real)
     (real / "scan.sxm").write_bytes(b"xy")
-    assert len({without, empty, one, sphinxext.fingerprint(root, str(real))}) == 4
-    assert sphinxext.fingerprint(root, str(real / "gone")) != without
+    assert len({without, empty, one, sphinxext.fingerprint(root, real)}) == 4
+    assert sphinxext.fingerprint(root, real / "gone") != without
 
 
 def application(root):
     return SimpleNamespace(srcdir=root, outdir=root / "_build/html", doctreedir=root / "_build/.doctrees")
 
 
-def test_outputs_are_dropped_when_the_library_changed_and_only_then(root):
+def test_outputs_are_dropped_when_the_library_changed_and_only_then(root, monkeypatch):
+    monkeypatch.setattr(sphinxext, "real_data", lambda: None)
     app = application(root)
     kept = [root / "_build/.jupyter_cache/one.ipynb", root / "_build/.doctrees/one.doctree"]
     for path, present in [("first", False), ("same", True), ("changed", False)]:
@@ -127,3 +129,13 @@ def test_player_becomes_a_script_without_exports():
 def test_player_with_two_exports_is_refused():
     with pytest.raises(ValueError, match="one export"):
         sphinxext.classic_script("export const a = 1;\nexport default a;")
+
+
+def test_ids_that_sphinx_exercise_repeats_are_numbered():
+    page = nodes.document(None, None)
+    for name in ("exercise-content", "solution-content", "exercise-content", "mine"):
+        page += nodes.section(ids=[name])
+    sphinxext.number_repeated_ids(None, page, "page")
+    assert [s["ids"][0] for s in page.findall(nodes.section)] == [
+        "exercise-content-1", "solution-content-1", "exercise-content-2", "mine",
+    ]  # fmt: skip

@@ -3,7 +3,7 @@ import pytest
 from scipy.special import ellipk
 
 from stmlab.structures import add_defects, tip, wse2
-from stmlab.tightbinding import hamiltonian, ldos
+from stmlab.tightbinding import broaden, hamiltonian, ldos, spectrum
 from stmlab.tightbinding.ldos import gaussian, lorentzian
 from stmlab.tightbinding.tmatrix import contour
 
@@ -128,3 +128,11 @@ def test_tmatrix_never_rounds_below_zero():
     rho = ldos(wse2((4, 4)), np.linspace(0, 0.5, 48), method="tmatrix")
     assert rho.min() >= 0
     np.testing.assert_allclose(rho, ldos(wse2((4, 4)), np.linspace(0, 0.5, 48)), atol=1e-9)
+
+
+def test_a_spectrum_broadened_is_the_density_of_states():
+    sheet, energies = add_defects(wse2((3, 4)), {"dopant-top": [1]}), np.linspace(-2, 2, 9)
+    levels, shares = spectrum(sheet)
+    np.testing.assert_allclose(shares.sum(0), 1)
+    np.testing.assert_allclose(shares.sum(1), 1)
+    np.testing.assert_allclose(broaden(levels, shares, energies, 0.07), ldos(sheet, energies, broadening=0.07))
