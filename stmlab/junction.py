@@ -30,7 +30,7 @@ def log_current(position, sample, tip, weights, kappa):
 
     .. math:: \ln I(r) = \ln \sum_{ij} w_{ij}\, e^{-2 \kappa\, |r + t_j - s_i|}
 
-    summed as a log-sum-exp, because the exponentials underflow a few nanometres away.
+    summed as a log-sum-exp, because the exponentials underflow further away (5 nm in single precision).
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from . import feedback, labels, noise, piezo
 from .junction import Junction, kappa
@@ -65,6 +66,12 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     )  # fmt: skip
 
 
+@lru_cache
+def blas():
+    """Control over the threads of the linear algebra libraries; looked up once."""
+    return ThreadpoolController()
+
+
 def frame(parameters):
     """Read the raster off the parameters."""
     r = parameters.raster
@@ -105,10 +112,10 @@ def pixels(values, count):
 
 
 def wse2_sheet(parameters, raster, seed, index):
-    """Build a sheet with random defects, so large that none of them appears twice in the frame."""
+    """Build a sheet with random defects, so large that the frame sees each of them once, whatever its size."""
     s, d, p = parameters.sample, parameters.defects, parameters.piezo
-    extent = np.hypot(raster.width, raster.height) + raster.duration * np.hypot(p.drift_x, p.drift_y)
-    cells = int(np.ceil(extent / s.lattice_constant))
+    extent = np.hypot(raster.width, raster.height) + 2 * raster.duration * np.hypot(p.drift_x, p.drift_y)
+    cells = int(np.ceil(2 / np.sqrt(3) * extent / s.lattice_constant)) + 1  # a rhombus around the circle
     densities = {
         "se-vacancy-top": d.se_vacancy_top,
         "se-vacancy-bottom": d.se_vacancy_bottom,
@@ -143,8 +150,9 @@ def build_junction(parameters, sample, tip, path, method="exact"):
     """
     j, s = parameters.junction, parameters.sample
     energy, factor = bias_window(j.bias, j.temperature)
-    atoms, density = electrode(sample, energy, s.model, s.broadening, method)
-    needle, tip_density = electrode(tip, energy - j.bias, "tungsten-single-orbital", s.broadening)
+    with blas().limit(limits=1, user_api="blas"):  # sums in another order would change the last bits
+        atoms, density = electrode(sample, energy, s.model, s.broadening, method)
+        needle, tip_density = electrode(tip, energy - j.bias, "tungsten-single-orbital", s.broadening)
     height = needle[:, 2] - needle[:, 2].min()
     near = height <= parameters.tip.depth
     needle = np.column_stack([turn(needle[:, :2], parameters.tip.rotation), height])[near]

@@ -227,7 +227,8 @@ def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-7, 
     start : float
         Height from which the first pixel starts [Å].
     tolerance : float
-        Last step in height [Å]; the error left is of the order of its square.
+        Last step in height [Å]; the error left is of the order of its square, and of the pairs beyond
+        `Junction.slack` (1e-8 Å).
     full_output : bool
         Return a dict of ``evaluations`` and ``fallbacks`` (L, P) as well.
 
@@ -248,6 +249,8 @@ def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-7, 
         *map(np.ascontiguousarray, raster.xy), max(start, junction.floor), log_setpoint, junction.floor,
         *junction.atoms, tolerance, z, evaluations, fallbacks,
     )  # fmt: skip
+    if (evaluations == -current.ITERATIONS).any():
+        raise ValueError(f"no height found in {current.ITERATIONS} steps from {start} Å; start nearer to the surface")
     if (evaluations < 0).any():
         raise ValueError(
             f"no height above {junction.floor:.2f} Å reaches ln I = {log_setpoint:.3g} at {(evaluations < 0).sum()} of "

@@ -71,8 +71,9 @@ def wse2(size=(1, 1), a=3.32, thickness=3.36):
 def draw_defects(atoms, densities, generator):
     """Choose defect sites at random; each site of a layer is hit with the same probability.
 
-    A site becomes a defect where its own random number is below density x area per site, so that a higher
-    density only adds defects to those already there. No site is taken twice.
+    A site becomes a defect where its own random number is below density x area per site. The number belongs to
+    the cell, counted from the origin: a higher density only adds defects to those already there, and a larger
+    sheet has the same ones in its middle. No site is taken twice.
 
     Parameters
     ----------
@@ -89,13 +90,22 @@ def draw_defects(atoms, densities, generator):
         Kind to site numbers, for `add_defects`.
     """
     taken, chosen = np.zeros(0, int), {}
+    nx, ny = atoms.info["size"]
+    number = _cell_numbers(nx, ny)
     for kind, density in densities.items():
         sites = atoms.arrays["site"][atoms.get_tags() == _layer(kind)]
-        area = atoms.cell.areas()[2] / max(len(sites), 1)
-        hit = sites[generator(kind).random(len(sites)) < density * area]
+        own = generator(kind).random(number.max() + 1)[number[sites // 3]]
+        hit = sites[own < density * atoms.cell.areas()[2] / (nx * ny)]
         chosen[kind] = np.setdiff1d(hit, taken)
         taken = np.union1d(taken, hit)
     return chosen
+
+
+def _cell_numbers(nx, ny):
+    """Number the cells of a periodic sheet outwards from the origin, (nx ny,); the same for a sheet of any size."""
+    i, j = (np.fft.fftfreq(n, 1 / n).astype(int) for n in (nx, ny))  # 0, 1, ..., -2, -1: the nearest image
+    u, v = np.meshgrid(*(np.where(m < 0, -2 * m - 1, 2 * m) for m in (i, j)), indexing="ij")
+    return np.where(u >= v, u * u + u + v, v * v + u).ravel()  # Szudzik's pairing of two whole numbers
 
 
 def add_defects(atoms, sites, dopant_potential=0.3):

@@ -1,3 +1,8 @@
+import hashlib
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -24,11 +29,35 @@ def test_one_seed_one_image(scan):
     assert not np.array_equal(scan.height, stm.simulate(stm.Parameters().set(SMALL), seed=3, index=1).height)
 
 
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_bits_do_not_depend_on_threads_or_process(scan, threads):
+    code = (
+        "import hashlib, stmlab as stm;"
+        f"s = stm.simulate(stm.Parameters().set({SMALL!r}), seed=3);"
+        "print(hashlib.sha256(s.height.tobytes()).hexdigest())"
+    )
+    env = os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == hashlib.sha256(scan.height.tobytes()).hexdigest()
+
+
 def test_noise_leaves_the_defects_where_they_were(scan):
     quiet = stm.simulate(stm.Parameters().set(SMALL | QUIET), seed=3)
     np.testing.assert_array_equal(quiet.defects, scan.defects)
     np.testing.assert_array_equal(quiet.ideal, scan.ideal)
     assert not np.array_equal(quiet.height, scan.height)
+
+
+@pytest.mark.parametrize("change", [{"piezo.drift_x": 0.2}, {"raster.width": 19.0}, {"raster.angle": 30.0}])
+def test_neither_drift_nor_the_frame_moves_the_defects(scan, change):
+    """Those that both frames hold are the same, at the same places of the sample."""
+    other = stm.simulate(stm.Parameters().set(SMALL | change), seed=3)
+
+    def inside(s):
+        near = s.defects[np.hypot(s.defects["x"], s.defects["y"]) < 11]
+        return sorted((d["kind"], round(d["x"], 6), round(d["y"], 6)) for d in near)
+
+    assert inside(scan) == inside(other) != []
 
 
 def test_shapes_and_units(scan):

@@ -95,6 +95,18 @@ def test_density_adds_defects_without_moving_those_there():
     assert abs(len(many) - 0.01 * area) < 4 * np.sqrt(0.01 * area)
 
 
+def test_a_larger_sheet_has_the_same_defects_in_its_middle():
+    def places(n):
+        sheet = wse2((n, n))
+        sites = draw_defects(sheet, {"se-vacancy-top": 0.01}, lambda kind: np.random.default_rng(7))["se-vacancy-top"]
+        _, points = images(sheet.positions[sites], sheet.cell, sheet.pbc, [-12, -12], [12, 12])
+        return np.array(sorted(np.round(points, 6).tolist()))
+
+    assert len(places(12)) > 3
+    np.testing.assert_allclose(places(17), places(12), atol=1e-6)
+    np.testing.assert_allclose(places(40), places(12), atol=1e-6)
+
+
 def test_no_site_is_taken_twice():
     sheet = wse2((20, 20))
     densities = {"se-vacancy-top": 0.02, "dopant-top": 0.02}

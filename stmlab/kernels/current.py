@@ -15,7 +15,8 @@ from .exponential import exp64
 
 FAR = 1e30
 SHIFT = 0.6  # a list is made anew when the tip has moved further than this [Å]
-STEP = 1.0  # longest step in height [Å]
+STEP = 1.0  # longest step in height, near the sample [Å]
+NEAR = 10.0  # height above the floor from which the tip may come half the way in one step [Å]
 ITERATIONS = 80
 
 
@@ -98,7 +99,8 @@ def solve_height(x, y, z, n, target, floor, sample, tip, weight, decay, slack, t
             low = max(low, z)
         else:
             high = min(high, z)
-        new = z + min(max((target - value) / slope, -STEP), STEP)
+        longest = STEP if z - floor < NEAR else (z - floor) / 2
+        new = z + min(max((target - value) / slope, -longest), longest)
         if new < low or new > high:
             new, fallbacks = (low + high) / 2, fallbacks + 1
         if abs(new - z) < tolerance:
