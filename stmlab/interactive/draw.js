@@ -194,7 +194,8 @@ function xTicks(pen, marks, X, y) {
   pen.textAlign = "center";
   for (const { v, text } of marks) {
     pen.fillRect(Math.round(X(v)) - 0.5, y, 1, 4);
-    pen.fillText(text, X(v), y + 16);
+    const right = pen.canvas.width / pen.getTransform().a - pen.measureText(text).width / 2 - 1;
+    pen.fillText(text, Math.min(X(v), right), y + 16); // the last label must not run off the canvas
   }
 }
 
