@@ -29,14 +29,17 @@ def test_one_seed_one_image(scan):
     assert not np.array_equal(scan.height, stm.simulate(stm.Parameters().set(SMALL), seed=3, index=1).height)
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_the_bits_do_not_depend_on_threads_or_process(scan, threads):
+@pytest.mark.parametrize(
+    "change", [{"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"}, {"NUMBA_CACHE_DIR": ""}]
+)
+def test_the_bits_do_not_depend_on_threads_process_or_cache(scan, change, tmp_path):
+    """Linear algebra on one thread or two; compiled code from the cache or made anew."""
     code = (
         "import hashlib, stmlab as stm;"
         f"s = stm.simulate(stm.Parameters().set({SMALL!r}), seed=3);"
         "print(hashlib.sha256(s.height.tobytes()).hexdigest())"
     )
-    env = os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+    env = os.environ | {key: value or str(tmp_path) for key, value in change.items()}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == hashlib.sha256(scan.height.tobytes()).hexdigest()
 

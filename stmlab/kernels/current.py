@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-from . import OPTIONS
+from . import EXACT, INLINED, OPTIONS
 from .exponential import exp64
 
 FAR = 1e30
@@ -20,7 +20,7 @@ NEAR = 10.0  # height above the floor from which the tip may come half the way i
 ITERATIONS = 80
 
 
-@njit(**OPTIONS)
+@njit(**EXACT)
 def gather(x, y, z, sample, tip, weight, slack, pairs, at):
     """List the pairs that are at most ``slack`` longer than the shortest anywhere within ``SHIFT`` of (x, y, z).
 
@@ -46,7 +46,7 @@ def gather(x, y, z, sample, tip, weight, slack, pairs, at):
     return n
 
 
-@njit(**OPTIONS)
+@njit(**INLINED)
 def refresh(x, y, z, n, sample, tip, weight, slack, pairs, at):
     """Make the list anew if the tip has left its range; return the number of pairs."""
     if (x - at[0]) ** 2 + (y - at[1]) ** 2 + (z - at[2]) ** 2 > SHIFT * SHIFT:
@@ -54,7 +54,7 @@ def refresh(x, y, z, n, sample, tip, weight, slack, pairs, at):
     return n
 
 
-@njit(**OPTIONS)
+@njit(**INLINED)
 def evaluate(x, y, z, pairs, n, nearest, decay):
     """Return ln I and d ln I/dz of a list of pairs; ``nearest`` keeps the exponentials in range."""
     ox, oy, oz, weight = pairs[0], pairs[1], pairs[2], pairs[3]
@@ -68,7 +68,7 @@ def evaluate(x, y, z, pairs, n, nearest, decay):
     return math.log(total) - decay * nearest, decay * slope / total
 
 
-@njit(**OPTIONS)
+@njit(**INLINED)
 def workspace(sample, tip):
     """Room for a list of pairs, and the mark of an empty one."""
     return np.empty((4, sample.shape[0] * tip.shape[0] + 1)), np.full(4, FAR)
@@ -84,7 +84,7 @@ def log_current(x, y, z, sample, tip, weight, decay, slack, value, slope):
         value[p], slope[p] = evaluate(x[p], y[p], z[p], pairs, n, at[3], decay)
 
 
-@njit(**OPTIONS)
+@njit(**INLINED)
 def solve_height(x, y, z, n, target, floor, sample, tip, weight, decay, slack, tolerance, pairs, at):
     """Find the height where ln I = ``target``: Newton steps, held inside a bracket that only shrinks.
 
