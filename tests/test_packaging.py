@@ -96,7 +96,8 @@ exit $status
 
 
 def make_book(folder):
-    return subprocess.run(["make", "--no-print-directory", "book"], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    command = ["make", "--no-print-directory", "book"]  # this may run under make itself
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def test_a_failed_book_fails_again_until_it_is_mended(tmp_path):
