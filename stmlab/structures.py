@@ -22,7 +22,7 @@ DEFECTS = {
 TUNGSTEN_A = 3.165  # bcc lattice constant [Å]
 
 
-def wse2(size=(1, 1), a=3.32, thickness=3.36):
+def wse2(size=(1, 1), a=3.32, thickness=3.36, metal="W", chalcogen="Se"):
     r"""Build a periodic 1H-WSe2 sheet.
 
     Tungsten sits at the corner of each cell :math:`a_1 = (a, 0)`, :math:`a_2 = (-a/2, \sqrt3 a/2)` and two
@@ -36,6 +36,8 @@ def wse2(size=(1, 1), a=3.32, thickness=3.36):
         Lattice constant [Å].
     thickness : float
         Distance t between the selenium planes [Å].
+    metal, chalcogen : str
+        Elements, for another sheet of the same structure.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def wse2(size=(1, 1), a=3.32, thickness=3.36):
     basis = np.array([[0, 0, -thickness / 2], [a / 2, a / np.sqrt(12), 0], [a / 2, a / np.sqrt(12), -thickness]])
     shifts = np.array([i * cell[0] + j * cell[1] for i, j in product(range(int(nx)), range(int(ny)))])
     atoms = Atoms(
-        "WSe2" * len(shifts),
+        [metal, chalcogen, chalcogen] * len(shifts),
         positions=(shifts[:, None] + basis).reshape(-1, 3),
         cell=cell * [[nx], [ny], [1]],
         pbc=(True, True, False),

@@ -1,10 +1,12 @@
 """From atoms to the density of states that tunnelling sees."""
 
+from .bands import bands, bloch_hamiltonian, dos
 from .hamiltonian import hamiltonian
 from .ldos import broaden, ldos, spectrum
-from .models import MODELS, Model, model_named
+from .models import Model, load_model, model_named, models
 from .weights import bias_window, weights
 
 __all__ = [
-    "MODELS", "Model", "bias_window", "broaden", "hamiltonian", "ldos", "model_named", "spectrum", "weights",
+    "Model", "bands", "bias_window", "bloch_hamiltonian", "broaden", "dos", "hamiltonian", "ldos", "load_model",
+    "model_named", "models", "spectrum", "weights",
 ]  # fmt: skip

@@ -10,26 +10,27 @@ from .models import model_named
 
 
 def hamiltonian(atoms, model="single-orbital", k=None):
-    r"""Write down H in the basis of one orbital per atom.
+    r"""Write down H in the basis of the model's orbitals, atom by atom.
 
-    .. math:: H_{ij}(k) = \varepsilon_i \delta_{ij} + \sum_R t_{ij}\, e^{i k \cdot (r_j + R - r_i)}
+    .. math:: H_{i\alpha, j\beta}(k) = \varepsilon_{i\alpha} \delta_{ij} \delta_{\alpha\beta}
+              + \sum_R t_{i\alpha, j\beta}\, e^{i k \cdot (r_j + R - r_i)}
 
     where the sum runs over the bonds of atom i to all periodic images of atom j.
 
     Parameters
     ----------
     atoms : ase.Atoms
-        N atoms; ``atoms.pbc`` says along which cell vectors they repeat. An ``onsite`` array [eV] is added
-        to the model's orbital energies.
+        ``atoms.pbc`` says along which cell vectors they repeat. An ``onsite`` array [eV] is added to all
+        orbital energies of an atom.
     model : str or Model
-        Table of hoppings.
+        Table of parameters.
     k : (2,) or (3,) array, optional
         Bloch vector [1/Å]; the Gamma point, and so a real matrix, by default.
 
     Returns
     -------
-    scipy.sparse.csr_array, (N, N)
-        Hermitian [eV].
+    scipy.sparse.csr_array, (n, n)
+        Hermitian [eV]; `orbital_atoms` tells which atom each row belongs to.
 
     Raises
     ------
@@ -39,46 +40,67 @@ def hamiltonian(atoms, model="single-orbital", k=None):
     return assemble(*bonds(atoms, model), k)
 
 
+def orbital_atoms(atoms, model="single-orbital"):
+    """Index of the atom that each orbital belongs to, (n,)."""
+    model = model_named(model)
+    return np.repeat(np.arange(len(atoms)), [len(model.orbitals[s]) for s in atoms.get_chemical_symbols()])
+
+
 def bonds(atoms, model):
     """List what a Hamiltonian is made of, for any Bloch vector.
 
     Returns
     -------
-    energy : ndarray, (N,)
+    energy : ndarray, (n,)
         Orbital energies [eV].
     first, second : ndarray of int, (B,)
-        Atoms at the ends of each bond; every bond occurs in both directions.
+        Orbitals at the ends of each hopping; every one occurs in both directions.
     hop : ndarray, (B,)
         Hopping [eV].
     vector : ndarray, (B, 3)
         From the first atom to the image of the second [Å].
     """
     model = model_named(model)
-    symbols = np.array(atoms.get_chemical_symbols())
-    strangers = sorted(set(symbols) - set(model.onsite))
+    symbols = atoms.get_chemical_symbols()
+    strangers = sorted(set(symbols) - set(model.orbitals))
     if strangers:
-        known = ", ".join(model.onsite)
+        known = ", ".join(model.orbitals)
         raise ValueError(f"model {model.name!r} has no parameters for {', '.join(strangers)}; it knows {known}")
-    first, second, length, vector = neighbor_list("ijdD", atoms, model.reach)
-    hop = _hoppings(model, symbols[first], symbols[second], length)
-    energy = np.array([model.onsite[s] for s in symbols]) + atoms.arrays.get("onsite", 0.0)
-    real = hop != 0
-    return energy, first[real], second[real], hop[real], vector[real]
+    count = np.array([len(model.orbitals[s]) for s in symbols])
+    start = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(int)
+    onsite = np.asarray(atoms.arrays.get("onsite", np.zeros(len(atoms))))
+    energy = np.concatenate([model.onsite[s] for s in symbols]) + np.repeat(onsite, count)
+    i, j, vector = neighbor_list("ijD", atoms, model.reach)
+    parts = [_expand(*part, start) for part in _alike(model, model.labels(atoms), i, j, vector)] if len(i) else []
+    if not parts:
+        return energy, np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros((0, 3))
+    return energy, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+
+def _alike(model, labels, i, j, vector):
+    """Group pairs with the same labels and vector; they share one block of hoppings."""
+    code = np.unique(labels, return_inverse=True)[1]
+    key = np.column_stack([code[i], code[j], np.rint(vector * 1e4).astype(int)])
+    group = np.unique(key, axis=0, return_inverse=True)[1].ravel()
+    order = np.argsort(group, kind="stable")
+    for members in np.split(order, np.cumsum(np.bincount(group))[:-1]):
+        one = members[0]
+        block = model.block(str(labels[i[one]]), str(labels[j[one]]), vector[one])
+        if block is not None and block.any():
+            yield i[members], j[members], vector[members], block
+
+
+def _expand(i, j, vector, block, start):
+    """Spell a block of hoppings out for every pair of atoms that has it."""
+    a, b = np.nonzero(block)
+    first, second = (start[i][:, None] + a).ravel(), (start[j][:, None] + b).ravel()
+    return first, second, np.tile(block[a, b], len(i)), np.repeat(vector, len(a), axis=0)
 
 
 def assemble(energy, first, second, hop, vector, k=None):
-    """Put the bonds of `bonds` together for one Bloch vector (real at Gamma), as a sparse matrix (N, N) [eV]."""
+    """Put the hoppings of `bonds` together for one Bloch vector (real at Gamma), as a sparse matrix (n, n) [eV]."""
     if k is not None:
         k = np.asarray(k, float)
         hop = hop * np.exp(1j * vector[:, : len(k)] @ k)
     size = (len(energy), len(energy))
     return (coo_array((hop, (first, second)), shape=size) + diags_array(energy)).tocsr()
-
-
-def _hoppings(model, left, right, length):
-    """Hopping of each neighbour pair; 0 where the pair is not a bond of the model."""
-    hop = np.zeros(len(length))
-    for a, b, bond, t in model.bonds:
-        pair = ((left == a) & (right == b)) | ((left == b) & (right == a))
-        hop[pair & (np.abs(length - bond) < model.tolerance)] = t
-    return hop

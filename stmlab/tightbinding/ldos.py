@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .hamiltonian import assemble, bonds, hamiltonian
+from .hamiltonian import assemble, bonds, hamiltonian, orbital_atoms
+from .kpm import ldos_kpm
 from .tmatrix import contour, green_function
 
 
@@ -18,16 +19,17 @@ def lorentzian(energy, width):
     return width / np.pi / (energy**2 + width**2)
 
 
-KERNELS = {"gaussian": gaussian, "lorentzian": lorentzian}
-METHODS = ("exact", "tmatrix")
+KERNELS = {"gaussian": gaussian, "lorentzian": lorentzian, "jackson": None}
+METHODS = ("exact", "kpm", "tmatrix")
 MOST_DEFECTS = 400  # for the T-matrix, whose time grows with their square
 LARGEST = 8000  # atoms; a dense matrix of this size takes 0.5 GB and minutes
 
 
 def ldos(
-    atoms, energies, model="single-orbital", method="exact", broadening=0.1, kernel="gaussian", kpts=(1, 1)
+    atoms, energies, model="single-orbital", method="exact", broadening=0.1, kernel="gaussian", kpts=(1, 1),
+    per="atom",
 ):  # fmt: skip
-    r"""Local density of states of every atom.
+    r"""Local density of states of every atom or orbital.
 
     .. math:: \rho_i(E) = \frac{1}{N_k} \sum_{k, n} |c_{in}(k)|^2 \, g(E - E_n(k))
 
@@ -39,20 +41,25 @@ def ldos(
         Energies [eV].
     model : str or Model
         Tight-binding model.
-    method : {"exact", "tmatrix"}
-        Diagonalise H, or start from the perfect sheet and add the defects (`stmlab.tightbinding.tmatrix`):
-        the same numbers, in a time that hardly grows with the sheet, but for sheets made by `wse2` only.
+    method : {"exact", "kpm", "tmatrix"}
+        Diagonalise H; expand in Chebyshev polynomials of H (`stmlab.tightbinding.kpm`), for large sets of atoms
+        of any kind; or start from the perfect sheet and add the defects (`stmlab.tightbinding.tmatrix`), for
+        sheets made by `wse2`. With the Gaussian kernel all three give the same numbers.
     broadening : float
         Width of the kernel [eV].
-    kernel : {"gaussian", "lorentzian"}
-        Shape g of each level.
+    kernel : {"gaussian", "lorentzian", "jackson"}
+        Shape g of each level; ``jackson`` is what truncated Chebyshev series are usually damped with, and
+        belongs to ``kpm``.
     kpts : (int, int)
         Bloch vectors along the first two reciprocal vectors, Gamma included (``exact`` only).
+
+    per : {"atom", "orbital"}
+        Sum over the orbitals of each atom, or keep them apart.
 
     Returns
     -------
     ndarray, (N, E)
-        States per eV and atom, one spin.
+        States per eV and atom (or orbital), one spin.
 
     Raises
     ------
@@ -60,15 +67,25 @@ def ldos(
         If the broadening is not positive, a name is unknown, there are too many atoms for a dense matrix, or
         the T-matrix is asked for atoms that are no such sheet.
     """
-    for name, value, known in (("method", method, METHODS), ("kernel", kernel, KERNELS)):
+    choices = (("method", method, METHODS), ("kernel", kernel, KERNELS), ("per", per, ("atom", "orbital")))
+    for name, value, known in choices:
         if value not in known:
             raise ValueError(f"{name} = {value!r} must be one of {', '.join(known)}")
     if not broadening > 0:
         raise ValueError(f"broadening = {broadening} eV must be greater than 0 eV")
     energies = np.atleast_1d(np.asarray(energies, float))
-    if method == "tmatrix":
-        return _by_tmatrix(atoms, energies, model, broadening, kernel, kpts)
-    return _by_diagonalising(atoms, energies, model, broadening, kernel, kpts)
+    if kernel == {"kpm": "lorentzian"}.get(method, "jackson"):
+        raise ValueError(f"kernel = {kernel!r} does not go with method = {method!r}; take 'gaussian'")
+    engine = {"exact": _by_diagonalising, "kpm": _by_kpm, "tmatrix": _by_tmatrix}[method]
+    rho = engine(atoms, energies, model, broadening, kernel, kpts)
+    return rho if per == "orbital" else _per_atom(rho, atoms, model)
+
+
+def _per_atom(values, atoms, model):
+    """Sum over the orbitals of each atom, (n, ...) -> (N, ...)."""
+    out = np.zeros((len(atoms), *values.shape[1:]))
+    np.add.at(out, orbital_atoms(atoms, model), values)
+    return out
 
 
 def spectrum(atoms, model="single-orbital", k=None):
@@ -88,10 +105,10 @@ def spectrum(atoms, model="single-orbital", k=None):
     levels : ndarray, (n,)
         Eigenvalues [eV].
     shares : ndarray, (N, n)
-        Squared amplitudes; each column and each row adds up to 1.
+        Squared amplitudes, summed over the orbitals of each atom; each column adds up to 1.
     """
     levels, states = np.linalg.eigh(hamiltonian(atoms, model, k).toarray())
-    return levels, np.abs(states) ** 2
+    return levels, _per_atom(np.abs(states) ** 2, atoms, model)
 
 
 def broaden(levels, shares, energies, width, kernel="gaussian"):
@@ -117,6 +134,12 @@ def _bloch_vectors(atoms, kpts):
         return [None]
     a, b = 2 * np.pi * np.asarray(atoms.cell.reciprocal())[:2]
     return [i / kpts[0] * a + j / kpts[1] * b for i in range(kpts[0]) for j in range(kpts[1])]
+
+
+def _by_kpm(atoms, energies, model, width, kernel, kpts):
+    if tuple(kpts) != (1, 1):
+        raise ValueError("method = 'kpm' knows the Gamma point only; take kpts = (1, 1) and a larger supercell")
+    return np.maximum(ldos_kpm(hamiltonian(atoms, model), energies, width, KERNELS[kernel]), 0.0)
 
 
 def _by_tmatrix(sheet, energies, model, width, kernel, kpts):

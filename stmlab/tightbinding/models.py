@@ -1,61 +1,150 @@
-"""Tight-binding parameters, one table per published model [eV, Å]."""
+"""Tight-binding parameters: one table (TOML, with its source) for each published model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .._resources import data_path
+from . import fang
+from .slater_koster import hopping_block
+
+UNITS = {"eV": 1.0, "Ry": 13.605693}
+TOLERANCE = 0.2  # a pair is a bond when its length is within this of the table's [Å]
 
 
 @dataclass(frozen=True)
 class Model:
-    """One orbital per atom and a hopping for each kind of bond.
+    """Orbitals of each element, their energies, and a rule for the hoppings between two atoms.
 
     Parameters
     ----------
-    name, reference : str
+    name, reference, doi : str
         What it is called and where it comes from.
-    onsite : dict of str to float
-        Energy of the orbital of each element [eV].
-    bonds : tuple of (str, str, float, float)
-        Two elements, bond length [Å] and hopping [eV].
-    tolerance : float
-        A pair counts as a bond when its length is within this of the table's [Å].
+    kind : {"slater-koster", "fang", "liu"}
+        Rule for the hoppings.
+    lattice : dict
+        ``a`` and, for a sheet, ``thickness`` [Å] that the parameters belong to.
+    orbitals : dict of str to tuple of str
+        Orbitals of each element.
+    onsite : dict of str to ndarray
+        Their energies [eV].
+    spin_orbit : dict of str to float
+        lambda in lambda L.S [eV].
+    table : dict
+        What the rule needs.
     """
 
     name: str
     reference: str
+    kind: str
+    lattice: dict
+    orbitals: dict
     onsite: dict
-    bonds: tuple
-    tolerance: float = 0.2
+    spin_orbit: dict
+    table: dict = field(repr=False)
+    doi: str = ""
 
     @property
+    def elements(self) -> tuple:
+        """Elements of the primitive cell: the metal first."""
+        return tuple(self.orbitals)
+
+    @cached_property
     def reach(self) -> float:
         """Longest pair that can be a bond [Å]."""
-        return max(length for *_, length, _ in self.bonds) + self.tolerance
+        if self.kind == "fang":
+            return 1.5 * self.lattice["a"]
+        return max(bond["length"] for bond in self.table["bond"]) + TOLERANCE
+
+    def labels(self, atoms):
+        """What tells the atoms of a structure apart, (N,): their element, and for `fang` the layer."""
+        symbols = np.array(atoms.get_chemical_symbols(), dtype="U3")
+        if self.kind == "fang":
+            middle = atoms.positions[symbols == "W", 2].mean() if "W" in symbols else atoms.positions[:, 2].mean()
+            above = np.where(atoms.positions[:, 2] > middle, "Se+", "Se-")
+            return np.where(symbols == "Se", above, symbols)
+        return symbols
+
+    def block(self, left, right, vector):
+        """Hoppings [eV] from the orbitals of one atom to those of another, ``vector`` [Å] apart; None if no bond."""
+        if self.kind == "fang":
+            return fang.block(self.table["hoppings"], left, right, self._thirds(vector))
+        length = np.linalg.norm(vector)
+        for bond in self.table["bond"]:
+            if sorted(bond["atoms"]) == sorted((left, right)) and abs(length - bond["length"]) < TOLERANCE:
+                return hopping_block(self.orbitals[left], self.orbitals[right], vector / length, bond)
+        return None
+
+    def _thirds(self, vector):
+        a = self.lattice["a"]
+        steps = vector[:2] @ np.linalg.inv([[a, 0], [-a / 2, a * np.sqrt(3) / 2]]) * 3
+        if np.abs(steps - np.rint(steps)).max() > 0.3:
+            raise ValueError(f"model {self.name!r} needs a sheet with a1 along x, as wse2 makes it")
+        return tuple(int(n) for n in np.rint(steps))
 
 
-_THESIS = "V. Luzny, Synthetic STM Imaging, master's thesis; https://github.com/luzny274/Synthetic-STM-Imaging"
+def load_model(path):
+    """Read a `Model` from a TOML table.
 
-MODELS = {
-    model.name: model
-    for model in (
-        Model(
-            name="single-orbital",
-            reference=_THESIS,
-            onsite={"W": 0.0, "Se": 0.0},
-            bonds=(("W", "Se", 2.55, 1.19),),
-        ),
-        Model(
-            name="tungsten-single-orbital",
-            reference=_THESIS,
-            onsite={"W": 0.0},
-            bonds=(("W", "W", 2.741, 2.5), ("W", "W", 3.165, 2.0)),
-        ),
+    Raises
+    ------
+    ValueError
+        If the table is incomplete or of an unknown kind.
+    """
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        unit = UNITS[table.get("unit", "eV")]
+        common = {key: table[key] for key in ("name", "reference", "kind", "lattice")} | {"doi": table.get("doi", "")}
+        soc = {element: unit * value for element, value in table.get("spin-orbit", {}).items()}
+        make = {"slater-koster": _slater_koster, "fang": _fang, "liu": _liu}[table["kind"]]
+        return Model(**common, spin_orbit=soc, **make(table, unit))
+    except (KeyError, tomllib.TOMLDecodeError) as problem:
+        raise ValueError(f"{path} is no table of a tight-binding model: {problem}") from problem
+
+
+def _slater_koster(table, unit):
+    orbitals = {element: tuple(names) for element, names in table["orbitals"].items()}
+    onsite = {e: unit * np.array([table["onsite"][e][o] for o in names]) for e, names in orbitals.items()}
+    bonds = [
+        {key: value if key in ("atoms", "length") else unit * value for key, value in bond.items()}
+        for bond in table["bond"]
+    ]
+    return {"orbitals": orbitals, "onsite": onsite, "table": {"bond": bonds}}
+
+
+def _fang(table, unit):
+    t1, t5, t6 = (
+        {tuple(map(int, key.split(","))): unit * value for key, value in table[name].items()}
+        for name in ("t1", "t5", "t6")
     )
-}
+    energy = unit * np.array(table["onsite"]["energy"])
+    hoppings = fang.parity_hoppings(t1, t5, t6, energy)
+    onsite = {e: fang.block(hoppings, label, label, (0, 0)).diagonal() for e, label in (("W", "W"), ("Se", "Se+"))}
+    return {"orbitals": fang.ORBITALS, "onsite": onsite, "table": {"hoppings": hoppings}}
+
+
+def _liu(table, unit):
+    values = {key: unit * value for key, value in table["hopping"].items()}
+    return {"orbitals": {}, "onsite": {}, "table": values}
+
+
+@lru_cache
+def _bundled(name):
+    return load_model(data_path("models", f"{name}.toml"))
+
+
+def models():
+    """Names of the bundled models."""
+    return sorted(path.stem for path in data_path("models").glob("*.toml"))
 
 
 def model_named(model):
-    """Return a `Model` for its name (or the model itself).
+    """Return a `Model` for its name, for the path of a TOML table, or for itself.
 
     Raises
     ------
@@ -64,6 +153,8 @@ def model_named(model):
     """
     if isinstance(model, Model):
         return model
-    if model not in MODELS:
-        raise ValueError(f"unknown model {model!r}; known: {', '.join(MODELS)}")
-    return MODELS[model]
+    if str(model).endswith(".toml"):
+        return load_model(model)
+    if model not in models():
+        raise ValueError(f"unknown model {model!r}; known: {', '.join(models())}")
+    return _bundled(model)

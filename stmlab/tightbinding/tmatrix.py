@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..structures import wse2
-from .hamiltonian import bonds
+from .hamiltonian import bonds, orbital_atoms
+from .models import model_named
 
 STEP = 0.6  # distance between nodes of the contour, in units of sigma
 REACH = 6.0  # how far beyond the energies asked for the nodes go, in units of sigma
@@ -14,7 +15,8 @@ REACH = 6.0  # how far beyond the energies asked for the nodes go, in units of s
 def bloch_matrices(cell, model, size):
     """H(k) of a primitive cell at one Bloch vector for each cell of a supercell, (nx, ny, n, n) [eV]."""
     energy, first, second, hop, vector = bonds(cell, model)
-    shift = vector - (cell.positions[second] - cell.positions[first])
+    place = cell.positions[orbital_atoms(cell, model)]
+    shift = vector - (place[second] - place[first])
     steps = np.rint(shift @ np.asarray(cell.cell.reciprocal()).T)[:, :2]
     a, b = (2 * np.pi * np.arange(n) / n for n in size)
     turns = a[:, None, None] * steps[:, 0] + b[:, None] * steps[:, 1]
@@ -51,21 +53,21 @@ def green_diagonal(green, kept, defect, shift):
     .. math:: G_{ii} = G^0_{ii} + \sum_{ab} G^0_{ia}\, T_{ab}\, G^0_{bi}, \qquad
               T = (U^{-1} - G^0_{dd})^{-1}
 
-    over the defect sites a, b. A shift in energy U enters as 1/U; a vacancy is a shift without bound, so
+    over the orbitals a, b of the defects. A shift in energy U enters as 1/U; a vacancy is a shift without bound, so
     1/U = 0 is exact for it.
 
     Parameters
     ----------
     green : (nx, ny, n, n) array
         From `pristine_green` [1/eV].
-    kept, defect : (N,) and (D,) arrays of int
-        Sites whose diagonal is asked for, and sites of the defects.
-    shift : (D,) array
-        Energy shift U of each defect [eV], infinite where the atom is missing.
+    kept, defect : (m,) and (d,) arrays of int
+        Orbitals whose diagonal is asked for, and orbitals of the defects, counted cell by cell.
+    shift : (d,) array
+        Energy shift U of each of the latter [eV], infinite where the atom is missing.
 
     Returns
     -------
-    ndarray, (N,)
+    ndarray, (m,)
         G_ii [1/eV].
     """
     diagonal = green[0, 0].diagonal()[kept % green.shape[-1]]
@@ -78,9 +80,9 @@ def green_diagonal(green, kept, defect, shift):
 
 
 def _between(green, left, right):
-    """G of every pair of sites; it depends on the difference of their cells alone."""
+    """G of every pair of orbitals; it depends on the difference of their cells alone."""
     nx, ny, n, _ = green.shape
-    (i, j), (k, m) = (np.divmod(sites // n, ny) for sites in (left, right))
+    (i, j), (k, m) = (np.divmod(orbitals // n, ny) for orbitals in (left, right))
     return green[(i[:, None] - k) % nx, (j[:, None] - m) % ny, (left % n)[:, None], right % n]
 
 
@@ -98,17 +100,29 @@ def green_function(sheet, model, z):
 
     Returns
     -------
-    ndarray, (N, K)
-        G_ii(z) [1/eV].
+    ndarray, (n, K)
+        G_ii(z) of every orbital [1/eV].
     """
     size = tuple(int(n) for n in sheet.info["size"])
     cell = wse2((1, 1), sheet.info["lattice_constant"], sheet.info["thickness"])
     h, kept = bloch_matrices(cell, model, size), sheet.arrays["site"]
-    onsite = sheet.arrays.get("onsite", np.zeros(len(sheet)))
+    onsite = np.asarray(sheet.arrays.get("onsite", np.zeros(len(sheet))))
     missing = np.setdiff1d(np.arange(len(cell) * size[0] * size[1]), kept)
-    defect = np.concatenate([missing, kept[onsite != 0]])
-    shift = np.concatenate([np.full(len(missing), np.inf), onsite[onsite != 0]])
+    count = [len(model_named(model).orbitals[s]) for s in cell.get_chemical_symbols()]
+    defect, which = _orbitals(np.concatenate([missing, kept[onsite != 0]]), count)
+    shift = np.concatenate([np.full(len(missing), np.inf), onsite[onsite != 0]])[which]
+    kept, _ = _orbitals(kept, count)
     return np.stack([green_diagonal(pristine_green(h, e), kept, defect, shift) for e in z], axis=1)
+
+
+def _orbitals(sites, count):
+    """Orbitals of each site, and which site each belongs to; ``count`` are the orbitals of the atoms of a cell."""
+    count = np.asarray(count)
+    start = np.concatenate([[0], np.cumsum(count)])
+    cell, atom = np.divmod(sites, len(count))
+    which = np.repeat(np.arange(len(sites)), count[atom])
+    within = np.arange(len(which)) - np.repeat(np.cumsum(count[atom]) - count[atom], count[atom])
+    return (cell * start[-1] + start[atom])[which] + within, which
 
 
 def contour(energies, width):

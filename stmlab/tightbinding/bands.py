@@ -1,0 +1,148 @@
+"""Bands of the perfect crystal that a model describes: H(k), band paths, density of states, spin-orbit coupling."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase import Atoms
+
+from ..structures import wse2
+from .hamiltonian import bonds, orbital_atoms
+from .ldos import gaussian
+from .liu import three_band
+from .models import model_named
+from .slater_koster import ORBITALS, along
+
+
+def primitive_cell(model):
+    """The crystal that a model's parameters belong to, one primitive cell of it, as `ase.Atoms`."""
+    model = model_named(model)
+    a = model.lattice["a"]
+    if "thickness" in model.lattice:
+        return wse2((1, 1), a, model.lattice["thickness"], *model.elements)
+    return Atoms(model.elements[0], cell=a / 2 * (np.ones((3, 3)) - 2 * np.eye(3)), pbc=True)  # bcc
+
+
+def bloch_hamiltonian(model, k, spin=False):
+    r"""Bloch Hamiltonian of the perfect crystal, at any number of Bloch vectors.
+
+    .. math:: H_{\alpha\beta}(k) = \varepsilon_\alpha \delta_{\alpha\beta}
+              + \sum_R t_{\alpha\beta}(R)\, e^{i k \cdot (r_\beta + R - r_\alpha)}
+
+    Parameters
+    ----------
+    model : str or Model
+        Its own lattice constants are used.
+    k : (..., 2) or (..., 3) array
+        Bloch vectors [1/Å]; a1 lies along x.
+    spin : bool
+        Double the basis (all orbitals up, then all down) and add the spin-orbit coupling lambda L.S.
+
+    Returns
+    -------
+    ndarray of complex, (..., n, n)
+        Hermitian [eV].
+    """
+    model, k = model_named(model), np.asarray(k, float)
+    if model.kind == "liu":
+        return three_band(model, k, spin)
+    cell = primitive_cell(model)
+    energy, first, second, hop, vector = bonds(cell, model)
+    h = np.zeros((*k.shape[:-1], len(energy), len(energy)), complex)
+    np.add.at(h, (..., first, second), hop * np.exp(1j * (k @ vector[:, : k.shape[-1]].T)))
+    h = h + np.diag(energy)
+    return _doubled(h) + spin_orbit(cell, model) if spin else h
+
+
+def _doubled(h):
+    """The same H for both spins, (..., 2n, 2n)."""
+    zero = np.zeros_like(h)
+    return np.concatenate([np.concatenate([h, zero], -1), np.concatenate([zero, h], -1)], -2)
+
+
+def spin_orbit(atoms, model):
+    r"""Spin-orbit coupling :math:`\lambda\, L \cdot S` of every atom, all orbitals up, then all down, (2n, 2n) [eV]."""
+    model = model_named(model)
+    owner = orbital_atoms(atoms, model)
+    out = np.zeros((2, len(owner), 2, len(owner)), complex)
+    pauli = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+    for i, symbol in enumerate(atoms.get_chemical_symbols()):
+        mine = np.flatnonzero(owner == i)
+        momentum = angular_momentum(model.orbitals[symbol])
+        block = model.spin_orbit.get(symbol, 0.0) / 2 * np.einsum("aij,ast->sitj", momentum, pauli)
+        for s, t in np.ndindex(2, 2):
+            out[s, mine[:, None], t, mine] += block[s, :, t]
+    return out.reshape(2 * len(owner), -1)
+
+
+def angular_momentum(orbitals):
+    r"""Matrices of L_x, L_y, L_z among real orbitals, (3, n, n), in units of hbar.
+
+    :math:`(L_a)_{ij} = -i \langle i | \partial_\theta R_a(\theta) | j \rangle` with R_a the rotation about axis a.
+    """
+    out = np.zeros((3, len(orbitals), len(orbitals)), complex)
+    for a, j in np.ndindex(3, len(orbitals)):
+        about = np.zeros((3, 3))  # the generator of rotations about axis a
+        about[(a + 2) % 3, (a + 1) % 3], about[(a + 1) % 3, (a + 2) % 3] = 1, -1
+        tensor = ORBITALS[orbitals[j]]
+        moved = sum((along(about, tensor, axis) for axis in range(tensor.ndim)), 0 * tensor)
+        out[a, :, j] = [1j * np.sum(ORBITALS[o] * moved) if ORBITALS[o].ndim == tensor.ndim else 0 for o in orbitals]
+    return out
+
+
+def band_path(model, path="GMKG", points=120):
+    """Bloch vectors along a path through special points, by ASE.
+
+    Returns
+    -------
+    k : ndarray, (points, 3)
+        Bloch vectors [1/Å].
+    distance : ndarray, (points,)
+        Length of the path up to each [1/Å].
+    ticks : list of (float, str)
+        Where the special points are.
+    """
+    cell = primitive_cell(model).cell
+    band = cell.bandpath(path, npoints=points, pbc=(True, True, "thickness" not in model_named(model).lattice))
+    x, where, names = band.get_linear_kpoint_axis()
+    # ASE gives the vectors in units of 2 pi, but not the length of the path
+    return 2 * np.pi * band.cartesian_kpts(), x, list(zip(where.tolist(), names, strict=True))
+
+
+def bands(model, path="GMKG", points=120, spin=False):
+    """Energies along a path: distance (points,) [1/Å], bands (points, n) [eV] in ascending order, and ticks."""
+    k, distance, ticks = band_path(model, path, points)
+    return distance, np.linalg.eigvalsh(bloch_hamiltonian(model, k, spin)), ticks
+
+
+def dos(model, energies, mesh=24, broadening=0.05, spin=False):
+    """Density of states of the perfect crystal by a regular mesh.
+
+    Parameters
+    ----------
+    model : str or Model
+        Tight-binding model.
+    energies : (E,) array
+        Energies [eV].
+    mesh : int
+        Bloch vectors along each reciprocal vector.
+    broadening : float
+        Standard deviation of the Gaussian [eV].
+    spin : bool
+        With spin-orbit coupling; without it both spins count alike.
+
+    Returns
+    -------
+    ndarray, (E,)
+        States per eV and primitive cell, both spins.
+    """
+    levels = np.linalg.eigvalsh(bloch_hamiltonian(model, mesh_vectors(model, mesh), spin)).ravel()
+    per = mesh ** (2 if "thickness" in model_named(model).lattice else 3)
+    return np.array([gaussian(e - levels, broadening).sum() for e in energies]) * (1 if spin else 2) / per
+
+
+def mesh_vectors(model, mesh):
+    """A regular mesh of Bloch vectors over the Brillouin zone, shifted off the special points, (K, 3) [1/Å]."""
+    flat = "thickness" in model_named(model).lattice
+    steps = (np.arange(mesh) + 0.5) / mesh
+    grid = np.meshgrid(steps, steps, [0.0] if flat else steps, indexing="ij")
+    return 2 * np.pi * np.stack(grid, -1).reshape(-1, 3) @ np.asarray(primitive_cell(model).cell.reciprocal())
