@@ -138,7 +138,7 @@ def _bundled(name):
     return load_model(data_path("models", f"{name}.toml"))
 
 
-def models():
+def model_names():
     """Names of the bundled models."""
     return sorted(path.stem for path in data_path("models").glob("*.toml"))
 
@@ -155,6 +155,6 @@ def model_named(model):
         return model
     if str(model).endswith(".toml"):
         return load_model(model)
-    if model not in models():
-        raise ValueError(f"unknown model {model!r}; known: {', '.join(models())}")
+    if model not in model_names():
+        raise ValueError(f"unknown model {model!r}; known: {', '.join(model_names())}")
     return _bundled(model)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stmlab.tightbinding import load_model, model_named, models
+from stmlab.tightbinding import load_model, model_named, model_names
 from stmlab.tightbinding.bands import angular_momentum, bands, bloch_hamiltonian, dos, mesh_vectors, primitive_cell
 from stmlab.tightbinding.slater_koster import ORBITALS, hopping_block
 
@@ -176,7 +176,7 @@ def test_density_of_states_counts_the_orbitals():
 
 
 def test_every_bundled_model_names_its_source():
-    for name in models():
+    for name in model_names():
         model = model_named(name)
         assert model.name == name
         assert model.doi or "https://" in model.reference
