@@ -22,8 +22,7 @@ def main():
     scan = stm.simulate(stm.Parameters().set(SETTINGS), seed=3)
     fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.1), layout="constrained")
     for ax, height in zip(axes, (scan.ideal, scan.height[0]), strict=False):
-        plot.image(100 * (height - np.median(height)), ax, scan.raster, "height [pm]")
-        ax.images[0].set_clim(-25, 15)
+        plot.image(100 * (height - np.median(height)), ax, scan.raster, "height [pm]", limits=(-25, 15))
     plot.image(scan.masks()[1], axes[2], scan.raster, "mask", "viridis", percentile=(0, 100))
     for ax, title in zip(axes, ("a perfect instrument", "what is recorded", "where the defects are"), strict=True):
         ax.set_title(title)
