@@ -20,6 +20,7 @@ INTEGRALS = {
     "sss": 0.3, "sps": -0.7, "sds": 0.2, "pps": 1.1, "ppp": -0.4,
     "pds": 0.9, "pdp": 0.5, "dds": -0.6, "ddp": 0.8, "ddd": 0.1,
 }  # fmt: skip
+BROKEN = 'name = "x"\nkind = "slater-koster"\nreference = ""\nlattice = {a = 1}\norbitals = 3\n'
 SHEETS = ("fang-2015", "liu-2013", "silva-guillen-2016", "single-orbital")
 
 
@@ -194,7 +195,7 @@ def test_one_s_own_table_goes_through_the_same_code(tmp_path):
     np.testing.assert_allclose(np.linalg.eigvalsh(bloch_hamiltonian(load_model(path), np.zeros(2))).sum(), 0.5)
 
 
-@pytest.mark.parametrize("text", ["", "name = 3", 'name = "x"\nkind = "magic"\nreference = ""\nlattice = {a = 1}', "["])
+@pytest.mark.parametrize("text", ["", "name = 3", 'name = "x"\nkind = "magic"\nreference = ""\nlattice = {a = 1}', "[", BROKEN])
 def test_damaged_tables_are_refused(tmp_path, text):
     path = tmp_path / "x.toml"
     path.write_text(text)
