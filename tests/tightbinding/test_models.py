@@ -195,7 +195,9 @@ def test_one_s_own_table_goes_through_the_same_code(tmp_path):
     np.testing.assert_allclose(np.linalg.eigvalsh(bloch_hamiltonian(load_model(path), np.zeros(2))).sum(), 0.5)
 
 
-@pytest.mark.parametrize("text", ["", "name = 3", 'name = "x"\nkind = "magic"\nreference = ""\nlattice = {a = 1}', "[", BROKEN])
+@pytest.mark.parametrize(
+    "text", ["", "name = 3", 'name = "x"\nkind = "magic"\nreference = ""\nlattice = {a = 1}', "[", BROKEN]
+)
 def test_damaged_tables_are_refused(tmp_path, text):
     path = tmp_path / "x.toml"
     path.write_text(text)
