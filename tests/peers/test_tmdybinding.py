@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from stmlab.tightbinding import bloch_hamiltonian, model_named, model_names
+from stmlab.tightbinding import bloch_hamiltonian, model_named
 from stmlab.tightbinding.bands import angular_momentum, primitive_cell
 from stmlab.tightbinding.hamiltonian import orbital_atoms
 
@@ -48,8 +48,6 @@ def ours(name, spin=False):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_bands(name):
-    if name not in model_names():
-        pytest.skip(f"no model {name} yet")
     np.testing.assert_allclose(np.linalg.eigvalsh(ours(name)), theirs(name), atol=5e-4)
 
 
