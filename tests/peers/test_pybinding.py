@@ -70,15 +70,10 @@ def theirs(flake):
     return model, row
 
 
-@pytest.fixture(scope="module")
-def matrix(flake):
-    return hamiltonian(flake)
-
-
-def test_both_write_down_the_same_hamiltonian(matrix, theirs):
-    model, row = theirs
-    assert matrix.shape[0] == 3 * CELLS**2 - 6
-    assert abs(matrix[row][:, row] - model.hamiltonian).max() < 1e-12
+def test_both_write_down_the_same_hamiltonian(flake, theirs):
+    (model, row), h = theirs, hamiltonian(flake)
+    assert h.shape[0] == 3 * CELLS**2 - 6
+    assert abs(h[row][:, row] - model.hamiltonian).max() < 1e-12
 
 
 def test_density_of_states_by_jackson_s_kernel(flake, theirs, monkeypatch):
