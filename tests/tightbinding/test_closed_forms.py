@@ -121,14 +121,14 @@ def test_sum_rule_of_friedel(hydrogen, shift):
     h = bloch_matrices(chain(), hydrogen, (n, 1))
     g = np.array([pristine_green(h, e + 1j * eta)[0, 0, 0, 0] for e in energies])
     atoms = chain(n)
-    before = count(spectrum(atoms, hydrogen)[0], energies, eta)
+    before = counted(spectrum(atoms, hydrogen)[0], energies, eta)
     atoms.set_array("onsite", np.where(np.arange(n) == 7, shift, 0.0))
-    after = count(spectrum(atoms, hydrogen)[0], energies, eta)
+    after = counted(spectrum(atoms, hydrogen)[0], energies, eta)
     np.testing.assert_allclose(-np.log(1 - shift * g).imag / np.pi, after - before, atol=1e-10)
     assert np.abs(after - before).max() > 0.1
 
 
-def count(levels, energies, eta):
+def counted(levels, energies, eta):
     """Levels below each energy, each a Lorentzian of half width eta."""
     return np.sum(0.5 + np.arctan((energies[:, None] - levels) / eta) / np.pi, axis=1)
 
@@ -208,7 +208,7 @@ def damping(u):
 @pytest.mark.parametrize("count", [64, 256, 1024])
 @pytest.mark.parametrize("level", [0.0, 0.6])
 def test_width_of_the_jackson_kernel(level, count):
-    """Equation 76 of Weisse et al. (10.1103/RevModPhys.78.275); pi a / N at the centre."""
+    """The variance that Weisse et al. give (10.1103/RevModPhys.78.275) to all digits, and pi a / N at the centre."""
     h = csr_array(np.diag([level, -1.0, 1.0]))
     low, high = band_edges(h)
     half, theta = (high - low) / 2, np.pi * (np.arange(4 * count) + 0.5) / (4 * count)
