@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.sparse import csr_array
 from scipy.special import ellipkm1
+from threadpoolctl import threadpool_limits
 
 from stmlab.structures import add_defects, wse2
 from stmlab.tightbinding import ldos, load_model, model_named, spectrum
@@ -21,6 +22,13 @@ from stmlab.tightbinding.tmatrix import bloch_matrices
 
 T, A = 0.8, 2.0  # hopping [eV] and lattice constant [Å] of every lattice of hydrogen atoms here
 PEAKS = ("gaussian", "lorentzian")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Threads of BLAS that wait for each other take most of the time of small matrices on a busy machine."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture(scope="module")
