@@ -10,7 +10,9 @@ import time
 
 import numpy as np
 
-from stmlab.structures import add_defects, tip, wse2
+from stmlab.microscope import frame, surroundings, trajectory, wse2_sheet
+from stmlab.parameters import Parameters
+from stmlab.structures import add_defects, images, tip, wse2
 from stmlab.tightbinding import bias_window, fermi_level, hamiltonian, ldos, model_named, weights
 from stmlab.tightbinding.broadening import gaussian
 from stmlab.tightbinding.kpm import ldos_kpm
@@ -64,8 +66,8 @@ def tmatrix(sheet, model):
             yield f"T-matrix, {precision}, table {table}", *best(run, before=before)
 
 
-def by_pybinding(sheet, double):
-    """Jackson's kernel on the same periodic sheet; pybinding takes a periodic matrix for complex."""
+def by_pybinding(sheet, double, periodic=True):
+    """Jackson's kernel on the same sheet, periodic (then pybinding's matrix is complex) or with free edges (real)."""
     import pybinding as pb
     from scipy.spatial import cKDTree
 
@@ -92,9 +94,9 @@ def by_pybinding(sheet, double):
         energy[hits(x, y, z, ~missing)] += POTENTIAL
         return energy
 
-    period = pb.translational_symmetry(a1=CELLS * a, a2=CELLS * a)
-    precise = [pb.force_double_precision()] if double else []
-    model = pb.Model(lattice, pb.primitive(CELLS, CELLS), period, vacancies, dopants, *precise)
+    extras = [pb.translational_symmetry(a1=CELLS * a, a2=CELLS * a)] if periodic else []
+    extras += [pb.force_double_precision()] if double else []
+    model = pb.Model(lattice, pb.primitive(CELLS, CELLS), vacancies, dopants, *extras)
     row = cKDTree(sheet.positions - shift).query(np.column_stack(model.system.positions))[1]
     kpm, everything = pb.kpm(model, silent=True), pb.rectangle(1e4, 1e4)
     seconds, rho = best(lambda: kpm.calc_spatial_ldos(ENERGIES, WIDTH, everything).data.T, repeats=1)
@@ -113,17 +115,30 @@ def methods(sheet):
     try:
         yield "KPM, pybinding, Jackson, double", *by_pybinding(sheet, double=True)
         yield "KPM, pybinding, Jackson, single", *by_pybinding(sheet, double=False)
+        yield "the same, free edges (a real matrix)", *by_pybinding(sheet, double=False, periodic=False)
     except ImportError:
         print("pybinding is not installed")
 
 
-def weights_of(sheet, model, precision, bias=0.5):
-    """Weights of all pairs of sheet and tip atoms, integrated over the window of one bias."""
+def under_frame(parameters):
+    """The sheet of one default image, and its atoms that can carry current there."""
+    path = trajectory(frame(parameters), parameters)
+    sheet = wse2_sheet(parameters, frame(parameters), 0, 0)
+    low, high = surroundings(path, parameters.junction.height, 3.0)
+    return sheet, np.unique(images(sheet.positions, sheet.cell, sheet.pbc, low, high)[0])
+
+
+def weights_of(model, precision, bias):
+    """Weights of all pairs of atoms of sheet and tip for one image, integrated over the window of one bias."""
+    sheet, only = under_frame(Parameters().set({"sample.model": model}))
     (energy, factor), zero = bias_window(bias), fermi_level(model)
     needle = ldos(tip("111", dull=1), energy - bias, "tungsten-single-orbital", "kpm", 0.3, only=range(3))
-    sample = best(lambda: ldos(sheet, energy + zero, model, "tmatrix", WIDTH, precision=precision))
-    pairs = best(lambda: weights(sample[1], needle, factor))
-    return sample[0] + pairs[0], pairs[1].shape
+
+    def run():
+        rho = ldos(sheet, energy + zero, model, "tmatrix", WIDTH, only=only, precision=precision)
+        return weights(rho, needle, factor)
+
+    return *best(run, repeats=20), len(sheet.info["defect_kind"])
 
 
 def row(name, seconds, ratio="", error=""):
@@ -142,11 +157,11 @@ def main():
     print(f"\nfang-2015, {len(hamiltonian(sheet, 'fang-2015').indptr) - 1} orbitals")
     for name, seconds, _ in tmatrix(sheet, "fang-2015"):
         row(name, seconds)
-    print("\nweights of one sample, integrated over the window of 0.5 V, table in memory")
-    for model in ("single-orbital", "fang-2015"):
+    print("\nweights of one default image, integrated over the window, table in memory")
+    for model, bias in (("single-orbital", 0.5), ("fang-2015", 1.2)):
         for precision in ("double", "single"):
-            seconds, shape = weights_of(sheet_of(model), model, precision)
-            row(f"{model}, {precision}, {shape[0]} x {shape[1]} pairs", seconds)
+            seconds, pairs, count = weights_of(model, precision, bias)
+            row(f"{model}, {precision}, {pairs.shape[0]} x {pairs.shape[1]}, {count} defects", seconds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from . import feedback, labels, noise, piezo
 from .junction import Junction, kappa
@@ -16,6 +15,7 @@ from .parameters import Parameters, stream
 from .scan import Raster, Scan, constant_current, constant_height
 from .structures import DEFECTS, add_defects, defects, draw_defects, images, tip_named, turned, wse2
 from .tightbinding import best_method, bias_window, broaden, fermi_level, ldos, model_named, spectrum, weights
+from .tightbinding.threads import one_thread
 
 
 def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
@@ -65,12 +65,6 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
         ideal=ideal, defects=labels.locate(*surface.defects, x[0], y[0]), lattice=surface.lattice, parameters=p,
         seed=seed, meta={"bias": p.junction.bias, "lattice_constant": surface.a, "index": index},
     )  # fmt: skip
-
-
-@lru_cache
-def blas():
-    """Control over the threads of the linear algebra libraries; looked up once."""
-    return ThreadpoolController()
 
 
 def frame(parameters):
@@ -151,7 +145,7 @@ def build_junction(parameters, sample, tip, path, method=None):
     """
     j, s, t = parameters.junction, parameters.sample, parameters.tip
     energy, factor = bias_window(j.bias, j.temperature)
-    with blas().limit(limits=1, user_api="blas"):  # sums in another order would change the last bits
+    with one_thread():  # sums in another order would change the last bits
         needle = electrode(tip, t.model, s.broadening)
         end = turned(needle.positions, t.rotation, t.tilt, t.azimuth)
         end[:, 2] -= end[:, 2].min()

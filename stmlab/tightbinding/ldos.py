@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from .broadening import gaussian, lorentzian
 from .hamiltonian import assemble, bonds, hamiltonian, orbital_atoms, orbital_counts, runs
 from .kpm import ldos_kpm
+from .threads import one_thread
 from .tmatrix import PRECISIONS, broadened, green_function, is_sheet, knows_its_sites
 
 KERNELS = {"gaussian": gaussian, "lorentzian": lorentzian, "jackson": None}
@@ -77,7 +80,8 @@ def ldos(
     energies = np.atleast_1d(np.asarray(energies, float))
     only = _indices(only, len(atoms))
     engine = {"exact": _by_diagonalising, "kpm": _by_kpm, "tmatrix": _by_tmatrix}[method]
-    rho = engine(atoms, energies, model, broadening, kernel=kernel, kpts=kpts, only=only, precision=precision)
+    with contextlib.nullcontext() if method == "exact" else one_thread():
+        rho = engine(atoms, energies, model, broadening, kernel=kernel, kpts=kpts, only=only, precision=precision)
     return rho if per == "orbital" else _per_atom(rho, np.repeat(range(len(only)), orbital_counts(atoms, model)[only]))
 
 

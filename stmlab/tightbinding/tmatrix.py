@@ -231,13 +231,15 @@ def broadened(sheet, model, energies, width, precision="double", only=None):
     nodes, step = contour(ends, width, *PRECISIONS[precision][1:])
     first, last = (round(z.real / step) for z in nodes[[0, -1]])
     green = green_diagonal(_table(p.perfect, width, precision).green(first, last), p.kept, p.defect, p.shift)
-    rho = -step / np.pi * _times_gaussian(green, energies, nodes, width, p.potential)
-    return np.maximum(rho, 0.0)  # rounding leaves -1e-13 where there are no states
+    rho = _weighed(green, -step / np.pi, energies, nodes, width, p.potential)
+    return np.maximum(rho, 0.0, out=rho)  # rounding leaves -1e-13 where there are no states
 
 
-def _times_gaussian(g, energies, z, width, potential):
-    """Im sum_k G_ik g(E - U_i - z_k), (n, E), from G (K, n)."""
-    if not potential.any():
-        return (g.T @ gaussian(energies - z[:, None], width).astype(g.dtype)).imag
-    shifted = energies - potential[:, None]
-    return sum((one[:, None] * gaussian(shifted - e, width)).imag for one, e in zip(g, z, strict=True))
+def _weighed(green, factor, energies, z, width, potential):
+    """Im sum_k G_ik factor g(E - U_i - z_k), (n, E), from G (K, n)."""
+    if potential.any():
+        shifted = energies - potential[:, None]
+        return factor * sum((g[:, None] * gaussian(shifted - e, width)).imag for g, e in zip(green, z, strict=True))
+    shape = factor * gaussian(energies - z[:, None], width)
+    # Re G Im g + Im G Re g as one real product, without large arrays on the way
+    return np.vstack([green.real, green.imag]).T @ np.vstack([shape.imag, shape.real]).astype(green.real.dtype)
