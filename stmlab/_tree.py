@@ -5,6 +5,7 @@ import math
 import numbers
 import tomllib
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import tomlkit
@@ -44,7 +45,7 @@ def quantity(default, unit, low, high, meaning):
 
 
 def option(default, choices, meaning):
-    """Declare a word that must be one of `choices`."""
+    """Declare a word that must be one of `choices`, which may be patterns such as ``*.toml``."""
     return _declare(default, meaning, choices=choices)
 
 
@@ -108,7 +109,7 @@ def check(path, leaf, value):
 def _checked_word(path, leaf, value):
     if not isinstance(value, str):
         raise ParameterError(f"{path} = {show(value)} is not text; choose {leaf.limits or 'a word in quotes'}")
-    if leaf.choices and value not in leaf.choices:
+    if leaf.choices and not any(fnmatchcase(value, choice) for choice in leaf.choices):
         raise ParameterError(f"{path} = {show(value)} is not known; choose {leaf.limits}")
     return str(value)
 

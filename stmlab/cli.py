@@ -187,7 +187,10 @@ def _rows():
 
     for path, leaf in leaves(Parameters()).items():
         limits = leaf.limits.removesuffix(leaf.unit).strip().replace("'", "")
-        yield path, str(leaf.value).removesuffix(".0"), leaf.unit, limits, leaf.meaning
+        meaning = leaf.meaning
+        if len(limits) > 22:  # would leave no room for the meaning beside it
+            limits, meaning = "", f"{meaning} ({limits})"
+        yield path, str(leaf.value).removesuffix(".0"), leaf.unit, limits, meaning
 
 
 def _line(row, widths, width):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from .junction import Junction, kappa
 from .kernels import current
 from .parameters import Parameters, stream
 from .scan import Raster, Scan, constant_current, constant_height
-from .structures import add_defects, defects, draw_defects, images, tip_named, wse2
-from .tightbinding import bias_window, broaden, ldos, spectrum, weights
+from .structures import DEFECTS, add_defects, defects, draw_defects, images, tip_named, turned, wse2
+from .tightbinding import bias_window, broaden, fermi_level, ldos, model_named, spectrum, weights
 
 
 def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
@@ -116,15 +117,15 @@ def wse2_sheet(parameters, raster, seed, index):
     s, d, p = parameters.sample, parameters.defects, parameters.piezo
     extent = np.hypot(raster.width, raster.height) + 2 * raster.duration * np.hypot(p.drift_x, p.drift_y)
     cells = int(np.ceil(2 / np.sqrt(3) * extent / s.lattice_constant)) + 1  # a rhombus around the circle
-    densities = {
-        "se-vacancy-top": d.se_vacancy_top,
-        "se-vacancy-bottom": d.se_vacancy_bottom,
-        "dopant-top": d.dopant_top,
-        "dopant-bottom": d.dopant_bottom,
-    }
-    sheet = wse2((cells, cells), s.lattice_constant, s.thickness)
+    elements = model_named(s.model).elements  # the metal first
+    sheet = wse2((cells, cells), s.lattice_constant, s.thickness, *elements)
+    densities = {kind: getattr(d, kind.replace("-", "_")) for kind in DEFECTS}
     sites = draw_defects(sheet, densities, lambda kind: stream(seed, index, f"defects.{kind}"))
-    return add_defects(sheet, sites, d.dopant_potential)
+    return add_defects(
+        sheet, sites, dopant_potential=d.dopant_potential, oxygen_potential=d.oxygen_potential,
+        oxygen_depth=d.oxygen_depth, substitution_potential=d.substitution_potential,
+        charge_potential=d.charge_potential, charge_radius=d.charge_radius,
+    )  # fmt: skip
 
 
 class Surface(NamedTuple):
@@ -148,29 +149,40 @@ def build_junction(parameters, sample, tip, path, method="exact"):
     surface : Surface
         Where the top atoms and the defects are.
     """
-    j, s = parameters.junction, parameters.sample
+    j, s, t = parameters.junction, parameters.sample, parameters.tip
     energy, factor = bias_window(j.bias, j.temperature)
     with blas().limit(limits=1, user_api="blas"):  # sums in another order would change the last bits
-        atoms, density = electrode(sample, energy, s.model, s.broadening, method)
-        needle, tip_density = electrode(tip, energy - j.bias, "tungsten-single-orbital", s.broadening)
-    height = needle[:, 2] - needle[:, 2].min()
-    near = height <= parameters.tip.depth
-    needle = np.column_stack([turn(needle[:, :2], parameters.tip.rotation), height])[near]
+        needle = electrode(tip, t.model, s.broadening)
+        end = turned(needle.positions, t.rotation, t.tilt, t.azimuth)
+        end[:, 2] -= end[:, 2].min()
+        near = np.flatnonzero(end[:, 2] <= t.depth)
 
-    top = atoms[:, 2].max()
-    low, high = surroundings(path, j.height, np.abs(needle[:, :2]).max())
-    cell, pbc = (sample.cell, sample.pbc) if hasattr(sample, "cell") else (np.eye(3), (False, False, False))
-    index, positions = images(atoms, cell, pbc, low, high)
-    if not len(index):
-        raise ValueError("no atom of the sample lies under the frame; move the sample so that it covers x = y = 0")
-    junction = Junction(
-        positions - [0, 0, top], needle, weights(density, tip_density[near], factor)[index], kappa(j.work_function)
-    )
-    kinds, sites, points = defects(sample) if hasattr(sample, "info") else defects(wse2())
-    which, points = images(points, cell, pbc, low, high)
+        sheet = electrode(sample, s.model, s.broadening, s.fermi, s.fermi_offset, method)
+        top = sheet.positions[:, 2].max()
+        low, high = surroundings(path, j.height, np.abs(end[near, :2]).max())
+        cell, pbc = (sample.cell, sample.pbc) if hasattr(sample, "cell") else (np.eye(3), (False, False, False))
+        index, positions = images(sheet.positions, cell, pbc, low, high)
+        if not len(index):
+            raise ValueError("no atom of the sample lies under the frame; move the sample so that it covers x = y = 0")
+        used, which = np.unique(index, return_inverse=True)
+        pairs = weights(sheet.density(energy, used), needle.density(energy - j.bias, near), factor)[which]
+    junction = Junction(positions - [0, 0, top], end[near], pairs, kappa(j.work_function))
+    return junction, Surface(*truth(sample, positions, top, low, high), lattice_constant(sample, s.lattice_constant))
+
+
+def truth(sample, positions, top, low, high):
+    """Where the top atoms are (K, 2) [Å], and kinds, sites and positions of the defects, inside a rectangle."""
     lattice = positions[positions[:, 2] > top - 0.5, :2]
-    a = s.lattice_constant if not hasattr(sample, "info") else sample.info.get("lattice_constant", s.lattice_constant)
-    return junction, Surface(lattice, (kinds[which], sites[which], points[:, :2]), a)
+    if not hasattr(sample, "info"):
+        return lattice, defects(wse2())
+    kinds, sites, points = defects(sample)
+    which, points = images(points, sample.cell, sample.pbc, low, high)
+    return lattice, (kinds[which], sites[which], points[:, :2])
+
+
+def lattice_constant(sample, default):
+    """Lattice constant [Å] that a sample says it has."""
+    return sample.info.get("lattice_constant", default) if hasattr(sample, "info") else default
 
 
 def surroundings(path, height, width):
@@ -180,30 +192,41 @@ def surroundings(path, height, width):
     return [path.x.min() - margin, path.y.min() - margin], [path.x.max() + margin, path.y.max() + margin]
 
 
-def electrode(atoms, energies, model, broadening, method="exact"):
-    """Positions (N, 3) [Å] and density of states (N, K) [1/eV] of atoms, arrays (positions, weights) or an apex."""
+class Electrode(NamedTuple):
+    """Atoms, and the density of states of some of them at energies from the Fermi level."""
+
+    positions: np.ndarray  # (N, 3) Å
+    density: Callable  # (energies (K,) [eV], only (m,)) -> (m, K) 1/eV
+
+
+def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method="exact"):
+    """Make an `Electrode` of atoms, of arrays (positions, weights) or of the name of an apex."""
+    if not isinstance(atoms, str) and not hasattr(atoms, "get_chemical_symbols"):
+        return fixed_electrode(*atoms)
+    zero = fermi_level(model, fermi if model_named(model).electrons else "zero", offset)
     if isinstance(atoms, str):
         positions, levels, shares = apex_spectrum(atoms, model)
-        return positions, broaden(levels, shares, energies, broadening)
-    if hasattr(atoms, "get_chemical_symbols"):
-        return atoms.positions, ldos(atoms, energies, model, method, broadening)
-    positions, density = (np.asarray(v, float) for v in atoms)
-    if positions.ndim != 2 or positions.shape[1] != 3 or density.shape != positions.shape[:1]:
-        raise ValueError(f"positions {positions.shape} and weights {density.shape} must be (N, 3) and (N,)")
-    return positions, np.repeat(density[:, None], len(energies), axis=1)
+        return Electrode(positions, lambda energy, only: broaden(levels, shares[only], energy + zero, broadening))
+    how = {"model": model, "method": method, "broadening": broadening, "precision": "single"}
+    return Electrode(atoms.positions, lambda energy, only: ldos(atoms, energy + zero, only=only, **how))
+
+
+def fixed_electrode(positions, weights):
+    """Make an `Electrode` of points (N, 3) [Å] with the same density of states (N,) at all energies."""
+    positions, weights = np.asarray(positions, float), np.asarray(weights, float)
+    if positions.ndim != 2 or positions.shape[1] != 3 or weights.shape != positions.shape[:1]:
+        raise ValueError(f"positions {positions.shape} and weights {weights.shape} must be (N, 3) and (N,)")
+    return Electrode(positions, lambda energy, only: np.repeat(weights[only, None], len(energy), axis=1))
+
+
+APEX_SIZE = {"tungsten-spd": 4}  # cells; nine orbitals to an atom make a larger one too slow to diagonalise
 
 
 @lru_cache(maxsize=16)
 def apex_spectrum(name, model):
     """Positions (M, 3) [Å], levels [eV] and shares of a named apex; the same for every image, so kept."""
-    atoms = tip_named(name)
+    atoms = tip_named(name, APEX_SIZE.get(model, 6))
     return atoms.positions, *spectrum(atoms, model)
-
-
-def turn(points, angle):
-    """Rotate points (N, 2) counter-clockwise about the origin by an angle [degrees]."""
-    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    return points @ np.array([[c, s], [-s, c]])
 
 
 def follow(junction, path, hiss, setpoint, gains, dt, start, compiled=True):
@@ -237,9 +260,7 @@ def follow(junction, path, hiss, setpoint, gains, dt, start, compiled=True):
     height, error = np.empty(x.size), np.empty(x.size)
     if compiled:
         per_step = gains.kp, gains.ki * dt, gains.kd / dt
-        current.feedback(
-            x, y, lift, noise, start, setpoint, junction.floor, *per_step, *junction.atoms, height, error
-        )
+        current.feedback(x, y, lift, noise, start, setpoint, junction.floor, *per_step, *junction.atoms, height, error)
     else:
         z, state = start, feedback.init(start)
         for n in range(x.size):

@@ -14,7 +14,7 @@ PACKAGE = Path(stmlab.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 # The helpers of `parameters` are part of it; a package is one node.
-NODE = {"_tree": "parameters", "_draws": "parameters"}
+NODE = dict.fromkeys(("_tree", "_draws", "_groups"), "parameters")
 EDGES = {"plot", "interactive", "io", "check", "cli"}
 BASE = {
     "_resources": set(),

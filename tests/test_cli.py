@@ -164,7 +164,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("folder.png").mkdir()
     Path("file").touch()
-    Path("truncated.toml").write_text(Parameters().dumps()[:500])
+    Path("truncated.toml").write_text(Parameters().dumps().partition("lattice_constant = ")[0] + "lattice_con")
     Path("binary.toml").write_bytes(bytes(range(256)))
     Path("nan.toml").write_text("[junction]\nbias = nan\n")
     Path("vary.toml").write_text('[vary]\n"junction.bias" = {uniform = [-1, 1]}\n')

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stmlab
-from stmlab.parameters import PLANE_ATOMS, ParameterError, Parameters, leaves
+from stmlab._groups import PLANE_ATOMS
+from stmlab.parameters import ParameterError, Parameters, leaves
 
 LEAVES = leaves(Parameters())
 
@@ -59,7 +60,7 @@ def message(changes):
 
 
 def test_every_leaf_says_what_it_is_and_has_a_legal_default():
-    assert list(LEAVES)[:2] == ["sample.model", "sample.lattice_constant"]
+    assert list(LEAVES)[:2] == ["sample.model", "sample.fermi"]
     assert [path.split(".")[0] for path in LEAVES] == sorted(
         [path.split(".")[0] for path in LEAVES], key=list(Parameters.model_fields).index
     )

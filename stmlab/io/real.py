@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from .._resources import data_path
-from ._files import FileError, MissingPackage, blamed, need, read_bounded, readable
+from .._resources import cache_path, data_path
+from ._files import FileError, blamed, need, read_bounded, readable
 
 VARIABLE = "STMLAB_REAL_DATA"
 LABELS_LIMIT = 2**23  # bytes; the authors' whole file is 250 kB
@@ -70,10 +70,7 @@ def real_data():
         if not Path(named).is_dir():
             raise FileError(f"{VARIABLE} = {named} is not a directory; correct it or unset it")
         return Path(named)
-    try:
-        folder = _cache()
-    except MissingPackage:
-        return None
+    folder = _cache()
     return folder if all((folder / entry["file"]).is_file() for entry in registry()) else None
 
 
@@ -116,7 +113,7 @@ def fetch_real(progress=True, folder=None, entries=None):
 
 
 def _cache():
-    return Path(need("pooch").os_cache("stmlab")) / "real"
+    return cache_path("real")
 
 
 def _fetch(entry, folder):

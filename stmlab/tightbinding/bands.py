@@ -6,8 +6,8 @@ import numpy as np
 from ase import Atoms
 
 from ..structures import wse2
+from .broadening import gaussian
 from .hamiltonian import bonds, orbital_atoms
-from .ldos import gaussian
 from .liu import three_band
 from .models import model_named
 from .slater_koster import ORBITALS, along
@@ -18,6 +18,8 @@ def primitive_cell(model):
     model = model_named(model)
     a = model.lattice["a"]
     if "thickness" in model.lattice:
+        if model.orbitals and len(model.elements) != 2:
+            raise ValueError(f"model {model.name!r} of a sheet must have two elements, the metal first")
         return wse2((1, 1), a, model.lattice["thickness"], *model.elements)
     return Atoms(model.elements[0], cell=a / 2 * (np.ones((3, 3)) - 2 * np.eye(3)), pbc=True)  # bcc
 
@@ -47,9 +49,10 @@ def bloch_hamiltonian(model, k, spin=False):
         return three_band(model, k, spin)
     cell = primitive_cell(model)
     energy, first, second, hop, vector = bonds(cell, model)
-    h = np.zeros((*k.shape[:-1], len(energy), len(energy)), complex)
-    np.add.at(h, (..., first, second), hop * np.exp(1j * (k @ vector[:, : k.shape[-1]].T)))
-    h = h + np.diag(energy)
+    vector, which = np.unique(np.round(vector, 9), axis=0, return_inverse=True)
+    blocks = np.zeros((len(vector), len(energy), len(energy)))
+    np.add.at(blocks, (which.ravel(), first, second), hop)
+    h = np.tensordot(np.exp(1j * k @ vector[:, : k.shape[-1]].T), blocks, 1) + np.diag(energy)
     return _doubled(h) + spin_orbit(cell, model) if spin else h
 
 
@@ -140,9 +143,9 @@ def dos(model, energies, mesh=24, broadening=0.05, spin=False):
     return np.array([gaussian(e - levels, broadening).sum() for e in energies]) * (1 if spin else 2) / per
 
 
-def mesh_vectors(model, mesh):
-    """A regular mesh of Bloch vectors over the Brillouin zone, shifted off the special points, (K, 3) [1/Å]."""
+def mesh_vectors(model, mesh, shift=0.5):
+    """A regular mesh of Bloch vectors over the Brillouin zone, (K, 3) [1/Å]; by default off the special points."""
     flat = "thickness" in model_named(model).lattice
-    steps = (np.arange(mesh) + 0.5) / mesh
+    steps = (np.arange(mesh) + shift) / mesh
     grid = np.meshgrid(steps, steps, [0.0] if flat else steps, indexing="ij")
     return 2 * np.pi * np.stack(grid, -1).reshape(-1, 3) @ np.asarray(primitive_cell(model).cell.reciprocal())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 ODD, EVEN, METAL_ODD, METAL_EVEN = [3, 4, 5], [9, 10, 11], [1, 2], [6, 7, 8]
-ORBITALS = {"W": ("dxz", "dyz", "dz2", "dxy", "dx2-y2"), "Se": ("pz", "px", "py")}
+METAL_ATOM, TOP_ATOM, BOTTOM_ATOM = "M", "X+", "X-"
+ORBITALS = {METAL_ATOM: ("dxz", "dyz", "dz2", "dxy", "dx2-y2"), TOP_ATOM: ("pz", "px", "py")}
 METAL = [*METAL_ODD, *METAL_EVEN]
 _MIRROR_ODD = {1, 4, 7, 10}  # odd under x -> -x
 # Displacements in thirds of (a1, a2)
@@ -93,7 +94,7 @@ def layer_signs(side):
 
 
 def block(hoppings, left, right, thirds):
-    """Hoppings (eV) between two atoms labelled ``W``, ``Se+`` or ``Se-``, in the orbitals of ``ORBITALS``."""
+    """Hoppings (eV) between two atoms labelled ``M``, ``X+`` or ``X-``, in the orbitals of ``ORBITALS``."""
     rows, cols = (_expansion(label) for label in (left, right))
     out = np.zeros((len(rows), len(cols)))
     for a, ones in enumerate(rows):
@@ -106,7 +107,7 @@ def block(hoppings, left, right, thirds):
 
 def _expansion(label):
     """Each orbital of an atom as {parity orbital: coefficient}."""
-    if label == "W":
+    if label == METAL_ATOM:
         return [{1: 1.0}, {2: 1.0}, {6: 1.0}, {7: 1.0}, {8: 1.0}]
-    c = layer_signs(1 if label == "Se+" else -1)
+    c = layer_signs(1 if label == TOP_ATOM else -1)
     return [{i: c[i], i + 6: c[i + 6]} for i in (3, 4, 5)]

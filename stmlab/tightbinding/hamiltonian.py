@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
+
 import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from scipy.sparse import coo_array, diags_array
 
 from .models import model_named
+
+MISMATCH = 0.005  # of the lattice constant, beyond which hoppings no longer fit
 
 
 def hamiltonian(atoms, model="single-orbital", k=None):
@@ -20,8 +27,9 @@ def hamiltonian(atoms, model="single-orbital", k=None):
     Parameters
     ----------
     atoms : ase.Atoms
-        ``atoms.pbc`` says along which cell vectors they repeat. An ``onsite`` array [eV] is added to all
-        orbital energies of an atom.
+        ``atoms.pbc`` says along which cell vectors they repeat. Arrays ``onsite`` and ``potential`` [eV] are
+        added to all orbital energies of an atom; ``host`` and ``displacement`` say which atom of the model
+        stands there, and how far it was moved [Å] (see `stmlab.structures.add_defects`).
     model : str or Model
         Table of parameters.
     k : (2,) or (3,) array, optional
@@ -36,14 +44,51 @@ def hamiltonian(atoms, model="single-orbital", k=None):
     ------
     ValueError
         If the model has no parameters for an element.
+
+    Warns
+    -----
+    UserWarning
+        Once, if the lattice constant is more than 0.5 % off the one that the hoppings belong to.
     """
     return assemble(*bonds(atoms, model), k)
 
 
 def orbital_atoms(atoms, model="single-orbital"):
     """Index of the atom that each orbital belongs to, (n,)."""
+    return np.repeat(np.arange(len(atoms)), orbital_counts(atoms, model))
+
+
+def orbital_counts(atoms, model):
+    """Number of orbitals of each atom, (N,)."""
     model = model_named(model)
-    return np.repeat(np.arange(len(atoms)), [len(model.orbitals[s]) for s in atoms.get_chemical_symbols()])
+    symbols, which = hosts(atoms, model)
+    return np.array([len(model.orbitals[s]) for s in symbols], int)[which]
+
+
+def hosts(atoms, model):
+    """Elements whose orbitals atoms have, and which of them each has, (N,); refuses what the model does not know."""
+    if "host" in atoms.arrays:
+        symbols, which = np.unique(atoms.arrays["host"], return_inverse=True)
+    else:
+        numbers, which = np.unique(atoms.numbers, return_inverse=True)
+        symbols = np.array(chemical_symbols)[numbers]
+    strangers = sorted(set(symbols) - set(model.orbitals))
+    if strangers and not model.orbitals:
+        raise ValueError(f"model {model.name!r} has bands only, no orbitals on atoms; take bloch_hamiltonian or bands")
+    if strangers:
+        known = ", ".join(model.orbitals)
+        raise ValueError(f"model {model.name!r} has no parameters for {', '.join(strangers)}; it knows {known}")
+    return symbols.tolist(), which
+
+
+@cache
+def _warn_of_mismatch(model, a):
+    right = model.lattice["a"]
+    warnings.warn(
+        f"lattice constant {a} Å is {abs(a / right - 1):.1%} off the {right} Å that the hoppings of {model.name!r} "
+        "belong to, and they are not rescaled; build the sheet with the model's own",
+        stacklevel=5,
+    )
 
 
 def bonds(atoms, model):
@@ -61,15 +106,17 @@ def bonds(atoms, model):
         From the first atom to the image of the second [Å].
     """
     model = model_named(model)
-    symbols = atoms.get_chemical_symbols()
-    strangers = sorted(set(symbols) - set(model.orbitals))
-    if strangers:
-        known = ", ".join(model.orbitals)
-        raise ValueError(f"model {model.name!r} has no parameters for {', '.join(strangers)}; it knows {known}")
-    count = np.array([len(model.orbitals[s]) for s in symbols])
-    start = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(int)
-    onsite = np.asarray(atoms.arrays.get("onsite", np.zeros(len(atoms))))
-    energy = np.concatenate([model.onsite[s] for s in symbols]) + np.repeat(onsite, count)
+    symbols, which = hosts(atoms, model)
+    a = atoms.info.get("lattice_constant")
+    if a and abs(a / model.lattice["a"] - 1) > MISMATCH:
+        _warn_of_mismatch(model, a)
+    onsite = sum(np.asarray(atoms.arrays.get(name, 0.0)) for name in ("onsite", "potential")) + np.zeros(len(atoms))
+    if "host" in atoms.arrays:
+        ideal = atoms.positions - atoms.arrays["displacement"]
+        atoms = Atoms(atoms.arrays["host"], ideal, cell=atoms.cell, pbc=atoms.pbc)
+    count = orbital_counts(atoms, model)
+    start = np.cumsum(count) - count
+    energy = np.concatenate([model.onsite[symbols[i]] for i in which]) + np.repeat(onsite, count)
     i, j, vector = neighbor_list("ijD", atoms, model.reach)
     parts = [_expand(*part, start) for part in _alike(model, model.labels(atoms), i, j, vector)] if len(i) else []
     if not parts:

@@ -64,7 +64,7 @@ def jackson(count):
     return ((count - m + 1) * np.cos(q * m) + np.sin(q * m) / np.tan(q)) / (count + 1)
 
 
-def ldos_kpm(h, energies, width, kernel=None, compiled=True):
+def ldos_kpm(h, energies, width, kernel=None, starts=None, compiled=True):
     r"""Density of states of every orbital from Chebyshev moments.
 
     With :math:`x = (E - b) / a` in [-1, 1],
@@ -85,12 +85,14 @@ def ldos_kpm(h, energies, width, kernel=None, compiled=True):
         Standard deviation (or half width) of the kernel, for Jackson's at the centre of the band [eV].
     kernel : callable, optional
         ``kernel(energy, width)`` [1/eV]; see `stmlab.tightbinding.ldos`.
+    starts : (s,) array of int, optional
+        Orbitals asked for; all n by default.
     compiled : bool
         Use the numba kernel.
 
     Returns
     -------
-    ndarray, (n, E)
+    ndarray, (s, E)
         States per eV.
 
     Raises
@@ -106,7 +108,8 @@ def ldos_kpm(h, energies, width, kernel=None, compiled=True):
     else:
         count = int(np.ceil(REACH * a / width)) + 8
         series = _series(energies, a, b, 2 * count, kernel, width)
-    scaled, starts = ((h - b * eye_array(h.shape[0])) / a).tocsr(), np.arange(h.shape[0])
+    scaled = ((h - b * eye_array(h.shape[0])) / a).tocsr()
+    starts = np.arange(h.shape[0]) if starts is None else np.asarray(starts)
     if not compiled:
         return chebyshev_moments(scaled, starts, count) @ series
     moments = np.empty((len(starts), 2 * count))

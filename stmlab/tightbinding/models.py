@@ -17,7 +17,7 @@ UNITS = {"eV": 1.0, "Ry": 13.605693}
 TOLERANCE = 0.2  # a pair is a bond when its length is within this of the table's [Å]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """Orbitals of each element, their energies, and a rule for the hoppings between two atoms.
 
@@ -35,6 +35,8 @@ class Model:
         Their energies [eV].
     spin_orbit : dict of str to float
         lambda in lambda L.S [eV].
+    electrons : int
+        In a neutral primitive cell, both spins; 0 where unknown.
     table : dict
         What the rule needs.
     """
@@ -46,6 +48,7 @@ class Model:
     orbitals: dict
     onsite: dict
     spin_orbit: dict
+    electrons: int
     table: dict = field(repr=False)
     doi: str = ""
 
@@ -65,9 +68,9 @@ class Model:
         """What tells the atoms of a structure apart, (N,): their element, and for `fang` the layer."""
         symbols = np.array(atoms.get_chemical_symbols(), dtype="U3")
         if self.kind == "fang":
-            middle = atoms.positions[symbols == "W", 2].mean() if "W" in symbols else atoms.positions[:, 2].mean()
-            above = np.where(atoms.positions[:, 2] > middle, "Se+", "Se-")
-            return np.where(symbols == "Se", above, symbols)
+            metal, z = symbols == self.elements[0], atoms.positions[:, 2]
+            above = z > (z[metal] if metal.any() else z).mean()
+            return np.where(metal, fang.METAL_ATOM, np.where(above, fang.TOP_ATOM, fang.BOTTOM_ATOM))
         return symbols
 
     def block(self, left, right, vector):
@@ -99,7 +102,8 @@ def load_model(path):
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         unit = UNITS[table.get("unit", "eV")]
-        common = {key: table[key] for key in ("name", "reference", "kind", "lattice")} | {"doi": table.get("doi", "")}
+        common = {key: table[key] for key in ("name", "reference", "kind", "lattice")}
+        common |= {"doi": table.get("doi", ""), "electrons": int(table.get("electrons", 0))}
         soc = {element: unit * value for element, value in table.get("spin-orbit", {}).items()}
         make = {"slater-koster": _slater_koster, "fang": _fang, "liu": _liu}[table["kind"]]
         return Model(**common, spin_orbit=soc, **make(table, unit))
@@ -124,17 +128,22 @@ def _fang(table, unit):
     )
     energy = unit * np.array(table["onsite"]["energy"])
     hoppings = fang.parity_hoppings(t1, t5, t6, energy)
-    onsite = {e: fang.block(hoppings, label, label, (0, 0)).diagonal() for e, label in (("W", "W"), ("Se", "Se+"))}
-    return {"orbitals": fang.ORBITALS, "onsite": onsite, "table": {"hoppings": hoppings}}
+    atoms = dict(zip(table["elements"], (fang.METAL_ATOM, fang.TOP_ATOM), strict=True))
+    return {
+        "orbitals": {element: fang.ORBITALS[label] for element, label in atoms.items()},
+        "onsite": {element: fang.block(hoppings, label, label, (0, 0)).diagonal() for element, label in atoms.items()},
+        "table": {"hoppings": hoppings},
+    }
 
 
 def _liu(table, unit):
-    values = {key: unit * value for key, value in table["hopping"].items()}
-    return {"orbitals": {}, "onsite": {}, "table": values}
+    return {"orbitals": {}, "onsite": {}, "table": {key: unit * value for key, value in table["hopping"].items()}}
 
 
 @lru_cache
 def _bundled(name):
+    if name not in model_names():
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(model_names())}")
     return load_model(data_path("models", f"{name}.toml"))
 
 
@@ -155,6 +164,4 @@ def model_named(model):
         return model
     if str(model).endswith(".toml"):
         return load_model(model)
-    if model not in model_names():
-        raise ValueError(f"unknown model {model!r}; known: {', '.join(model_names())}")
     return _bundled(model)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 
+from ..kernels.tmatrix import add_scattered
 from ..structures import wse2
+from .broadening import gaussian
 from .hamiltonian import bonds, orbital_atoms
 from .models import model_named
+from .table import Table, pristine_green
 
-STEP = 0.6  # distance between nodes of the contour, in units of sigma
-REACH = 6.0  # how far beyond the energies asked for the nodes go, in units of sigma
+# Type, distance of the nodes and how far they go beyond the energies asked for, both in units of sigma
+PRECISIONS = {"double": (np.complex128, 0.6, 7.0), "single": (np.complex64, 0.85, 5.0)}
 
 
 def bloch_matrices(cell, model, size):
@@ -25,29 +31,7 @@ def bloch_matrices(cell, model, size):
     return h + np.diag(energy)
 
 
-def pristine_green(h, z):
-    r"""Green's function of a perfect periodic sheet, between the cell at the origin and every cell R.
-
-    .. math:: G^0(R, z) = \frac{1}{n_x n_y} \sum_k e^{i k \cdot R}\, [z - H(k)]^{-1}
-
-    With one Bloch vector for each cell this is exact for the supercell; the sum is a Fourier transform.
-
-    Parameters
-    ----------
-    h : (nx, ny, n, n) array
-        From `bloch_matrices` [eV].
-    z : complex
-        Energy off the real axis [eV].
-
-    Returns
-    -------
-    ndarray, (nx, ny, n, n)
-        From an atom of cell 0 to an atom of cell R [1/eV].
-    """
-    return np.fft.ifft2(np.linalg.inv(z * np.eye(h.shape[-1]) - h), axes=(0, 1))
-
-
-def green_diagonal(green, kept, defect, shift):
+def green_diagonal(green, kept, defect, shift, compiled=True):
     r"""Diagonal of the Green's function of the sheet with its defects, by Dyson's equation.
 
     .. math:: G_{ii} = G^0_{ii} + \sum_{ab} G^0_{ia}\, T_{ab}\, G^0_{bi}, \qquad
@@ -58,61 +42,69 @@ def green_diagonal(green, kept, defect, shift):
 
     Parameters
     ----------
-    green : (nx, ny, n, n) array
-        From `pristine_green` [1/eV].
+    green : (K, nx, ny, n, n) array
+        From `stmlab.tightbinding.table.pristine_green` [1/eV].
     kept, defect : (m,) and (d,) arrays of int
         Orbitals whose diagonal is asked for, and orbitals of the defects, counted cell by cell.
     shift : (d,) array
         Energy shift U of each of the latter [eV], infinite where the atom is missing.
+    compiled : bool
+        Use the numba kernel for the sum.
 
     Returns
     -------
-    ndarray, (m,)
+    ndarray, (K, m)
         G_ii [1/eV].
     """
-    diagonal = green[0, 0].diagonal()[kept % green.shape[-1]]
+    count = green.shape[-1]
+    diagonal = green[:, 0, 0].diagonal(axis1=-2, axis2=-1)[:, kept % count].copy()
     if not len(defect):
         return diagonal
-    across = _between(green, kept, defect)
-    t = np.linalg.inv(np.diag(1 / shift) - _between(green, defect, defect))
+    flat = green.reshape(len(green), -1)
+    across, among = (_pairs(defect, right, green.shape) for right in (kept, defect))
+    t = np.linalg.inv(np.diag(1 / shift).astype(green.dtype) - flat[:, among])
     # H is real, so G is symmetric and one direction serves for both
-    return diagonal + np.sum((across @ t) * across, axis=1)
+    if compiled:
+        add_scattered(flat, across, t, diagonal)
+        return diagonal
+    return diagonal + np.einsum("kai,kab,kbi->ki", flat[:, across], t, flat[:, across], optimize=True)
 
 
-def _between(green, left, right):
-    """G of every pair of orbitals; it depends on the difference of their cells alone."""
-    nx, ny, n, _ = green.shape
+def _pairs(left, right, shape):
+    """Where G between every two orbitals stands in a flat table; it depends on the difference of their cells alone."""
+    nx, ny, n, _ = shape[-4:]
     (i, j), (k, m) = (np.divmod(orbitals // n, ny) for orbitals in (left, right))
-    return green[(i[:, None] - k) % nx, (j[:, None] - m) % ny, (left % n)[:, None], right % n]
+    cell = (i[:, None] - k) % nx * ny + (j[:, None] - m) % ny
+    return (cell * n + (left % n)[:, None]) * n + right % n
 
 
-def green_function(sheet, model, z):
-    r"""Diagonal of the Green's function of a sheet made by `wse2` and `add_defects`.
+class Problem(NamedTuple):
+    """What Dyson's equation needs to know of a sheet with defects."""
 
-    Parameters
-    ----------
-    sheet : ase.Atoms
-        N atoms with ``site`` numbers, ``onsite`` shifts and the size of the supercell in ``info``.
-    model : str or Model
-        Tight-binding model.
-    z : (K,) array of complex
-        Energies off the real axis [eV].
+    perfect: tuple  # what the Hamiltonian of the perfect sheet depends on
+    kept: np.ndarray  # (m,) orbitals asked for, counted cell by cell
+    defect: np.ndarray  # (d,) orbitals of the defects
+    shift: np.ndarray  # (d,) their energy shifts [eV], infinite for a missing atom
+    potential: np.ndarray  # (m,) smooth potential at the orbitals asked for [eV]
 
-    Returns
-    -------
-    ndarray, (n, K)
-        G_ii(z) of every orbital [1/eV].
-    """
-    size = tuple(int(n) for n in sheet.info["size"])
-    cell = wse2((1, 1), sheet.info["lattice_constant"], sheet.info["thickness"])
-    h, kept = bloch_matrices(cell, model, size), sheet.arrays["site"]
-    onsite = np.asarray(sheet.arrays.get("onsite", np.zeros(len(sheet))))
-    missing = np.setdiff1d(np.arange(len(cell) * size[0] * size[1]), kept)
-    count = [len(model_named(model).orbitals[s]) for s in cell.get_chemical_symbols()]
-    defect, which = _orbitals(np.concatenate([missing, kept[onsite != 0]]), count)
+
+def problem(sheet, model, only=None):
+    """Take a sheet made by `wse2` and `add_defects` apart; ``only`` are the atoms asked for, all by default."""
+    model, size = model_named(model), tuple(int(n) for n in sheet.info["size"])
+    elements = tuple(sheet.info.get("elements", ("W", "Se")))
+    perfect = (model, size, sheet.info["lattice_constant"], sheet.info["thickness"], elements)
+    count = [len(model.orbitals[s]) for s in (elements[0], elements[1], elements[1])]
+    site, onsite, potential = (
+        np.asarray(sheet.arrays.get(name, np.zeros(len(sheet)))) for name in ("site", "onsite", "potential")
+    )
+    there = np.zeros(3 * size[0] * size[1], bool)
+    there[site] = True
+    missing = np.flatnonzero(~there)
+    defect, which = _orbitals(np.concatenate([missing, site[onsite != 0]]), count)
     shift = np.concatenate([np.full(len(missing), np.inf), onsite[onsite != 0]])[which]
-    kept, _ = _orbitals(kept, count)
-    return np.stack([green_diagonal(pristine_green(h, e), kept, defect, shift) for e in z], axis=1)
+    only = np.arange(len(sheet)) if only is None else np.asarray(only)
+    kept, which = _orbitals(site[only], count)
+    return Problem(perfect, kept, defect, shift, potential[only][which])
 
 
 def _orbitals(sites, count):
@@ -125,7 +117,42 @@ def _orbitals(sites, count):
     return (cell * start[-1] + start[atom])[which] + within, which
 
 
-def contour(energies, width):
+@lru_cache(maxsize=16)
+def _perfect(model, size, a, thickness, elements):
+    return bloch_matrices(wse2((1, 1), a, thickness, *elements), model, size)
+
+
+@lru_cache(maxsize=16)
+def _table(perfect, width, precision):
+    dtype, spacing, _ = PRECISIONS[precision]
+    return Table(_perfect(*perfect), spacing * width, np.pi * width / (2 * spacing), np.dtype(dtype))
+
+
+def green_function(sheet, model, z, only=None):
+    """Diagonal of the Green's function of a sheet made by `wse2` and `add_defects`, without its smooth potential.
+
+    Parameters
+    ----------
+    sheet : ase.Atoms
+        N atoms with ``site`` numbers, ``onsite`` shifts and the size of the supercell in ``info``.
+    model : str or Model
+        Tight-binding model.
+    z : (K,) array of complex
+        Energies off the real axis [eV].
+    only : sequence of int, optional
+        Atoms asked for; all by default.
+
+    Returns
+    -------
+    ndarray, (n, K)
+        G_ii(z) of every orbital [1/eV].
+    """
+    p = problem(sheet, model, only)
+    h = _perfect(*p.perfect)
+    return np.hstack([green_diagonal(pristine_green(h, e)[None], p.kept, p.defect, p.shift).T for e in z])
+
+
+def contour(energies, width, spacing=0.6, reach=7.0):
     r"""Nodes above the real axis on which a Gaussian broadening becomes a sum over Green's functions.
 
     For a Gaussian g of standard deviation sigma, an energy E and a level E_n
@@ -133,7 +160,7 @@ def contour(energies, width):
     .. math:: g(E - E_n) = -\frac{1}{\pi} \mathrm{Im} \sum_k h\, \frac{g(E - x_k - i y)}{x_k + i y - E_n},
               \qquad y = \frac{\pi \sigma^2}{2 h}
 
-    The trapezoidal rule errs by exp[-(pi sigma / 2 h)^2] on this line, where Gaussian and pole are equally
+    The trapezoidal rule errs by exp[-(pi sigma / h)^2] on this line, where Gaussian and pole are equally
     smooth, and by far more on another.
 
     Parameters
@@ -142,15 +169,61 @@ def contour(energies, width):
         Where the density of states is asked for [eV].
     width : float
         sigma [eV].
+    spacing, reach : float
+        Distance h of the nodes, and how far they go beyond the energies, in units of sigma.
 
     Returns
     -------
     nodes : ndarray of complex, (K,)
-        x_k + i y [eV].
+        x_k + i y [eV]; every x_k is a whole multiple of h.
     step : float
         h [eV].
     """
-    step = width * STEP
-    first, last = (np.min(energies) / step - REACH / STEP, np.max(energies) / step + REACH / STEP)
+    step = width * spacing
+    first, last = np.min(energies) / step - reach / spacing, np.max(energies) / step + reach / spacing
     x = step * np.arange(np.floor(first), np.ceil(last) + 1)
     return x + 0.5j * np.pi * width**2 / step, step
+
+
+def broadened(sheet, model, energies, width, precision="double", only=None):
+    r"""Density of states of a sheet with defects, broadened by a Gaussian, from a table of the perfect sheet.
+
+    .. math:: \rho_i(E) = -\frac{h}{\pi} \mathrm{Im} \sum_k G_{ii}(z_k)\, g(E - U_i - z_k)
+
+    on the nodes z_k of `contour`. A smooth potential U shifts the energies of the place.
+
+    Parameters
+    ----------
+    sheet : ase.Atoms
+        See `green_function`; with ``potential`` U_i [eV] where there is one.
+    model : str or Model
+        Tight-binding model.
+    energies : (E,) array
+        Energies [eV].
+    width : float
+        Standard deviation of the Gaussian [eV].
+    precision : {"double", "single"}
+        Of the Green's functions: good to 1e-11 or 1e-5 of the largest density.
+    only : sequence of int, optional
+        Atoms asked for; all by default.
+
+    Returns
+    -------
+    ndarray, (n, E)
+        States per eV and orbital.
+    """
+    p = problem(sheet, model, only)
+    ends = [np.min(energies) - p.potential.max(), np.max(energies) - p.potential.min()]
+    nodes, step = contour(ends, width, *PRECISIONS[precision][1:])
+    first, last = (round(z.real / step) for z in nodes[[0, -1]])
+    green = green_diagonal(_table(p.perfect, width, precision).green(first, last), p.kept, p.defect, p.shift)
+    rho = -step / np.pi * _times_gaussian(green, energies, nodes, width, p.potential)
+    return np.maximum(rho, 0.0)  # rounding leaves -1e-13 where there are no states
+
+
+def _times_gaussian(g, energies, z, width, potential):
+    """Im sum_k G_ik g(E - U_i - z_k), (n, E), from G (K, n)."""
+    if not potential.any():
+        return (g.T @ gaussian(energies - z[:, None], width).astype(g.dtype)).imag
+    shifted = energies - potential[:, None]
+    return sum((one[:, None] * gaussian(shifted - e, width)).imag for one, e in zip(g, z, strict=True))

@@ -69,4 +69,4 @@ def weights(sample_ldos, tip_ldos, factors):
     ndarray, (N, M)
         In 1/eV.
     """
-    return np.einsum("ik,jk,k->ij", sample_ldos, tip_ldos, factors)
+    return (np.asarray(sample_ldos) * factors) @ np.transpose(tip_ldos)

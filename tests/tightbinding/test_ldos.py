@@ -4,7 +4,7 @@ from scipy.special import ellipk
 
 from stmlab.structures import add_defects, tip, wse2
 from stmlab.tightbinding import broaden, hamiltonian, ldos, spectrum
-from stmlab.tightbinding.ldos import gaussian, lorentzian
+from stmlab.tightbinding.broadening import gaussian, lorentzian
 from stmlab.tightbinding.tmatrix import contour
 
 T = np.sqrt(2) * 1.19  # hopping of the honeycomb that the single-orbital model hides

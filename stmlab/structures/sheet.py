@@ -1,0 +1,106 @@
+"""WSe2 sheets as `ase.Atoms`, and where a periodic sheet repeats [Å].
+
+The top selenium plane is at z = 0, tungsten and the lower selenium below it.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from ase import Atoms
+
+TOP, METAL, BOTTOM = 1, 2, 3  # ASE's tags: 1 is the top layer
+
+
+def wse2(size=(1, 1), a=3.32, thickness=3.36, metal="W", chalcogen="Se"):
+    r"""Build a periodic 1H-WSe2 sheet.
+
+    Tungsten sits at the corner of each cell :math:`a_1 = (a, 0)`, :math:`a_2 = (-a/2, \sqrt3 a/2)` and two
+    selenium atoms above and below :math:`(a/2, a/2\sqrt3)`, at :math:`d_{W-Se} = \sqrt{a^2/3 + t^2/4}`.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Cells along each lattice vector.
+    a : float
+        Lattice constant [Å].
+    thickness : float
+        Distance t between the selenium planes [Å].
+    metal, chalcogen : str
+        Elements, for another sheet of the same structure.
+
+    Returns
+    -------
+    ase.Atoms
+        3 nx ny atoms in the order W, top Se, bottom Se; ``tags`` 1 (top Se), 2 (W), 3 (bottom Se); ``site``
+        numbers that stay with each atom when others are removed.
+
+    Raises
+    ------
+    ValueError
+        If the size is not two positive integers, or a length is not positive.
+    """
+    nx, ny = size
+    if min(nx, ny) < 1 or int(nx) != nx or int(ny) != ny:
+        raise ValueError(f"size = {size} must be two whole numbers of cells, each at least 1")
+    if not (a > 0 and thickness > 0):
+        raise ValueError(f"a = {a} Å and thickness = {thickness} Å must be greater than 0")
+    cell = np.array([[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, thickness + 20]])
+    basis = np.array([[0, 0, -thickness / 2], [a / 2, a / np.sqrt(12), 0], [a / 2, a / np.sqrt(12), -thickness]])
+    shifts = np.array([i * cell[0] + j * cell[1] for i, j in product(range(int(nx)), range(int(ny)))])
+    atoms = Atoms(
+        [metal, chalcogen, chalcogen] * len(shifts),
+        positions=(shifts[:, None] + basis).reshape(-1, 3),
+        cell=cell * [[nx], [ny], [1]],
+        pbc=(True, True, False),
+        tags=np.tile([METAL, TOP, BOTTOM], len(shifts)),
+        info={
+            "lattice_constant": float(a),
+            "thickness": float(thickness),
+            "size": [int(nx), int(ny)],
+            "elements": [metal, chalcogen],
+        },
+    )
+    atoms.arrays["site"] = np.arange(len(atoms))
+    return atoms
+
+
+def images(points, cell, pbc, low, high):
+    """Find the periodic images of points that fall inside a rectangle.
+
+    Parameters
+    ----------
+    points : (N, 3) array
+        Points of one cell [Å].
+    cell : (3, 3) array
+        Cell vectors in rows [Å]; the first two lie in the plane.
+    pbc : sequence of bool
+        Along which of them the points repeat.
+    low, high : (2,) array
+        Corners of the rectangle [Å].
+
+    Returns
+    -------
+    index : ndarray of int, (K,)
+        Which point each image belongs to.
+    positions : ndarray, (K, 3)
+        Where the images are [Å].
+    """
+    points, lateral = np.reshape(points, (-1, 3)), np.asarray(cell)[:2, :2]
+    if not len(points):
+        return np.zeros(0, int), points
+    shifts = np.array(list(product(*_spans(points, lateral, pbc, low, high)))) @ lateral if any(pbc[:2]) else [[0, 0]]
+    x = points[None, :, :2] + np.asarray(shifts)[:, None]
+    shift, index = np.nonzero(np.all((x >= low) & (x <= high), axis=2))
+    return index, np.column_stack([x[shift, index], points[index, 2]])
+
+
+def _spans(points, lateral, pbc, low, high):
+    """Range of whole translations along each cell vector that can reach into the rectangle."""
+    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
+    steps = (corners[:, None] - points[:, :2]).reshape(-1, 2) @ np.linalg.inv(lateral)
+    return [
+        range(int(np.floor(n.min())), int(np.ceil(n.max())) + 1) if periodic else range(1)
+        for n, periodic in zip(steps.T, pbc, strict=False)
+    ]
