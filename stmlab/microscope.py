@@ -15,7 +15,7 @@ from .kernels import current
 from .parameters import Parameters, stream
 from .scan import Raster, Scan, constant_current, constant_height
 from .structures import DEFECTS, add_defects, defects, draw_defects, images, tip_named, turned, wse2
-from .tightbinding import bias_window, broaden, fermi_level, ldos, model_named, spectrum, weights
+from .tightbinding import best_method, bias_window, broaden, fermi_level, ldos, model_named, spectrum, weights
 
 
 def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
@@ -46,7 +46,7 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     p = Parameters() if parameters is None else parameters
     raster = frame(p)
     path = trajectory(raster, p)
-    sheet, method = (wse2_sheet(p, raster, seed, index), "tmatrix") if sample is None else (sample, "exact")
+    sheet, method = (wse2_sheet(p, raster, seed, index), "tmatrix") if sample is None else (sample, None)
     junction, surface = build_junction(p, sheet, p.tip.apex if tip is None else tip, path, method)
 
     setpoint = np.median(constant_height(junction, raster, p.junction.height))
@@ -136,11 +136,11 @@ class Surface(NamedTuple):
     a: float  # Å
 
 
-def build_junction(parameters, sample, tip, path, method="exact"):
+def build_junction(parameters, sample, tip, path, method=None):
     """Weigh every pair of atoms that can carry current anywhere along the path.
 
     ``sample`` and ``tip`` are atoms, or arrays (positions, weights), or the name of an apex; ``method`` is that of
-    `ldos` for the sample.
+    `ldos` for the sample; the fastest exact one by default.
 
     Returns
     -------
@@ -199,7 +199,7 @@ class Electrode(NamedTuple):
     density: Callable  # (energies (K,) [eV], only (m,)) -> (m, K) 1/eV
 
 
-def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method="exact"):
+def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method=None):
     """Make an `Electrode` of atoms, of arrays (positions, weights) or of the name of an apex."""
     if not isinstance(atoms, str) and not hasattr(atoms, "get_chemical_symbols"):
         return fixed_electrode(*atoms)
@@ -207,6 +207,7 @@ def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method="exa
     if isinstance(atoms, str):
         positions, levels, shares = apex_spectrum(atoms, model)
         return Electrode(positions, lambda energy, only: broaden(levels, shares[only], energy + zero, broadening))
+    method = method or best_method(atoms, model)
     how = {"model": model, "method": method, "broadening": broadening, "precision": "single"}
     return Electrode(atoms.positions, lambda energy, only: ldos(atoms, energy + zero, only=only, **how))
 

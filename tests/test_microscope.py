@@ -8,8 +8,12 @@ import pytest
 
 import stmlab as stm
 from stmlab import feedback, piezo
+from stmlab._resources import data_path
 from stmlab.analysis import lattice_vectors
-from stmlab.microscope import follow, frame, pixels, trajectory
+from stmlab.microscope import build_junction, follow, frame, pixels, trajectory, wse2_sheet
+from stmlab.structures import DEFECTS
+from stmlab.tightbinding import fermi_level, ldos
+from stmlab.tightbinding.ldos import best_method
 
 SMALL = {"raster.width": 16, "raster.height": 16, "raster.pixels": 24, "raster.lines": 24}
 QUIET = {"noise.current": 0.0}
@@ -30,10 +34,11 @@ def test_one_seed_one_image(scan):
 
 
 @pytest.mark.parametrize(
-    "change", [{"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"}, {"NUMBA_CACHE_DIR": ""}]
+    "change",
+    [{"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"}, {"NUMBA_CACHE_DIR": ""}, {"STMLAB_CACHE": ""}],
 )
 def test_the_bits_do_not_depend_on_threads_process_or_cache(scan, change, tmp_path):
-    """Linear algebra on one thread or two; compiled code from the cache or made anew."""
+    """Linear algebra on one thread or two; compiled code and tables from the cache or made anew."""
     code = (
         "import hashlib, stmlab as stm;"
         f"s = stm.simulate(stm.Parameters().set({SMALL!r}), seed=3);"
@@ -219,3 +224,88 @@ def test_a_top_vacancy_is_dark_and_a_bottom_one_dims_its_partner(kind, site):
 def test_impossible_samples_are_refused(sample, message):
     with pytest.raises(ValueError, match=message):
         stm.simulate(stm.Parameters().set(SMALL), sample=sample)
+
+
+def test_ones_own_table_works_like_a_bundled_one(scan, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(data_path("models", "single-orbital.toml").read_text("utf-8"), "utf-8")
+    mine = stm.simulate(stm.Parameters().set(SMALL | {"sample.model": str(path)}), seed=3)
+    np.testing.assert_array_equal(mine.height, scan.height)
+
+
+def sheet_and_weight(change):
+    """A pristine sheet, and the weight of one of its top atoms and a tip of one atom."""
+    p = stm.Parameters().set(SMALL | PRISTINE | {"tip.depth": 0.0, "junction.temperature": 0.0} | change)
+    raster = frame(p)
+    sheet = wse2_sheet(p, raster, 0, 0)
+    junction, _ = build_junction(p, sheet, p.tip.apex, trajectory(raster, p), "tmatrix")
+    return sheet, junction.weights[np.argmax(junction.sample[:, 2]), 0]
+
+
+@pytest.mark.parametrize("bias", [-1.1, 1.1])
+@pytest.mark.parametrize(("reference", "offset"), [("neutral", 0.1), ("valence", 0.3), ("zero", 0.9)])
+def test_biases_count_from_the_fermi_level(bias, reference, offset):
+    """Against a plain sum over the window."""
+    model, zero = "fang-2015", fermi_level("fang-2015", reference, offset)
+    change = {"sample.model": model, "sample.fermi": reference, "sample.fermi_offset": offset, "junction.bias": bias}
+    sheet, weight = sheet_and_weight(change)
+    e = np.linspace(0, bias, 401)
+    sample = ldos(sheet, e + zero, model, "tmatrix", only=[1])[0]
+    apex = ldos(stm.tip("111", 1, "OXX"), e - bias, "tungsten-single-orbital", only=[0])[0]
+    assert weight == pytest.approx(np.trapezoid(sample * apex, e) * np.sign(bias), rel=1e-3)
+
+
+def test_spd_tips_have_their_fermi_level_where_six_electrons_end():
+    e, zero = np.linspace(0, 0.5, 201), fermi_level("tungsten-spd")
+    sheet, weight = sheet_and_weight({"tip.model": "tungsten-spd"})
+    sample = ldos(sheet, e, "single-orbital", "tmatrix", only=[1])[0]
+    apex = ldos(stm.tip("111", 1, "OXX", size=4), e - 0.5 + zero, "tungsten-spd", only=[0])[0]
+    assert weight == pytest.approx(np.trapezoid(sample * apex, e), rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_every_kind_of_defect_is_seen_and_labelled(kind):
+    change = PRISTINE | QUIET | {f"defects.{kind.replace('-', '_')}": 0.01}
+    p = stm.Parameters().set(SMALL | change | {"sample.model": "fang-2015", "junction.bias": -1.2})
+    scan, bare = (stm.simulate(q, seed=3) for q in (p, p.set({f"defects.{kind.replace('-', '_')}": 0.0})))
+    assert set(scan.defects["kind"]) == {kind}
+    assert np.ptp((scan.ideal - scan.ideal.mean()) - (bare.ideal - bare.ideal.mean())) > 0.02  # Å
+    assert scan.masks()[1].max() > 0.7
+
+
+def test_a_negative_charge_is_dark_at_one_bias_and_bright_at_the_other():
+    """It lifts all levels: fewer empty ones, more filled ones, within the window."""
+    atoms = stm.wse2((20, 20), 3.3155)
+    charged = stm.add_defects(atoms, {"charged-dopant": [0]}, charge_potential=0.15, charge_radius=6.0)
+    p = stm.Parameters().set(SMALL | {"sample.model": "fang-2015", "raster.width": 40, "raster.height": 40})
+
+    def contrast(bias):
+        with_it, without = (stm.simulate(p.set({"junction.bias": bias}), sample=s).ideal for s in (charged, atoms))
+        change = with_it - without
+        return change[10:14, 10:14].mean() - change[:2].mean()
+
+    assert contrast(1.0) < -0.02
+    assert contrast(-1.0) > 0.02
+
+
+def test_a_tip_of_one_atom_looks_the_same_tilted():
+    p = stm.Parameters().set(SMALL | {"tip.depth": 0.0, "tip.model": "tungsten-single-orbital"})
+    straight, leaning = (stm.simulate(p.set({"tip.tilt": t, "tip.azimuth": 40.0}), seed=3).ideal for t in (0.0, 4.0))
+    np.testing.assert_allclose(leaning, straight, atol=1e-9)
+
+
+def test_tilting_a_blunt_tip_lifts_its_far_side():
+    """Three atoms; leaning towards one of them lifts it, and the image becomes that of the other two."""
+    p = stm.Parameters().set(SMALL | {"tip.apex": "111-1-OOO", "tip.depth": 0.5})
+    straight, leaning = (stm.simulate(p.set({"tip.tilt": t}), seed=3).ideal for t in (0.0, 20.0))
+    assert np.ptp(leaning - straight) > 0.05
+
+
+def test_one_s_own_sheet_takes_the_fast_way_and_a_strained_one_does_not():
+    sheet = stm.add_defects(stm.wse2((6, 6)), {"se-vacancy-top": [1], "oxygen-bottom": [5]})
+    strained = sheet.copy()
+    strained.positions[4] += 0.01
+    assert best_method(sheet, "single-orbital") == "tmatrix"
+    assert best_method(strained, "single-orbital") == "exact"
+    assert best_method(stm.tip("111", size=12), "tungsten-single-orbital") == "kpm"
+    assert best_method(stm.wse2((25, 25)).repeat((2, 1, 1)), "single-orbital") == "kpm"

@@ -3,7 +3,20 @@ import pytest
 from ase.build import mx2
 from ase.io import read, write
 
-from stmlab.structures import BOTTOM, METAL, TOP, add_defects, defects, draw_defects, images, tip, tip_named, wse2
+from stmlab.structures import (
+    BOTTOM,
+    DEFECTS,
+    METAL,
+    TOP,
+    add_defects,
+    defects,
+    draw_defects,
+    images,
+    tip,
+    tip_named,
+    turned,
+    wse2,
+)  # fmt: skip
 
 
 def test_sheet_is_ase_s_mx2():
@@ -135,3 +148,95 @@ def test_ase_writes_and_reads_the_bookkeeping(tmp_path):
     back = read(tmp_path / "sheet.extxyz")
     assert back.arrays["site"].tolist() == sheet.arrays["site"].tolist()
     assert defects(back)[0].tolist() == ["se-vacancy-top"]
+
+
+def test_tungsten_can_be_missing_and_selenium_be_oxygen():
+    sheet = wse2((4, 4))
+    out = add_defects(sheet, {"w-vacancy": [3], "oxygen-top": [1], "oxygen-bottom": [2], "w-substitution": [6]},
+                      oxygen_depth=0.6, substitute="Mo")  # fmt: skip
+    at = {site: i for i, site in enumerate(out.arrays["site"])}
+    assert 3 not in at
+    assert [out[at[s]].symbol for s in (1, 2, 6, 4)] == ["O", "O", "Mo", "Se"]
+    assert out.positions[at[1], 2] == pytest.approx(-0.6)
+    assert out.positions[at[2], 2] == pytest.approx(-3.36 + 0.6)
+    np.testing.assert_allclose(out.positions - out.arrays["displacement"], sheet.positions[out.arrays["site"]])
+    assert [out.arrays["host"][at[s]] for s in (1, 2, 6)] == ["Se", "Se", "W"]
+    assert [out.arrays["onsite"][at[s]] for s in (1, 2, 6, 4)] == [-3.0, -3.0, 1.0, 0.0]
+
+
+def test_a_charge_bends_the_energies_around_it_and_removes_nothing():
+    sheet = wse2((30, 30))
+    centre = 3 * (15 * 30 + 15)
+    out = add_defects(sheet, {"charged-dopant": [centre]}, charge_potential=-0.2, charge_radius=8.0)
+    r = np.hypot(*(sheet.positions - sheet.positions[centre])[:, :2].T)
+    near = r < 30
+    assert len(out) == len(sheet)
+    np.testing.assert_allclose(out.arrays["potential"][near], -0.2 * np.exp(-(r[near] ** 2) / 128), atol=1e-4)
+    assert out.arrays["potential"][centre] == pytest.approx(-0.2, abs=1e-4)
+    assert not out.arrays["onsite"].any()
+
+
+def test_the_potential_of_a_charge_is_periodic():
+    """A charge at the corner of the cell acts on atoms beyond all four of its edges alike."""
+    sheet = wse2((12, 12))
+    corner, middle = (add_defects(sheet, {"charged-dopant": [s]}).arrays["potential"] for s in (0, 3 * (6 * 12 + 6)))
+    np.testing.assert_allclose(np.sort(corner), np.sort(middle), atol=1e-9)
+
+
+def test_defects_can_be_added_one_after_the_other():
+    sheet = wse2((4, 4))
+    at_once = add_defects(sheet, {"dopant-top": [1], "oxygen-top": [4], "w-vacancy": [6]})
+    in_turn = add_defects(add_defects(sheet, {"dopant-top": [1], "oxygen-top": [4]}), {"w-vacancy": [6]})
+    for name in ("site", "onsite", "potential", "displacement", "positions"):
+        np.testing.assert_array_equal(at_once.arrays[name], in_turn.arrays[name])
+    assert defects(in_turn)[1].tolist() == [1, 4, 6]
+    with pytest.raises(ValueError, match="site 6 is given twice"):
+        add_defects(in_turn, {"w-vacancy": [6]})
+
+
+def test_bad_densities_and_radii_are_refused():
+    sheet = wse2((3, 3))
+    for density in (-0.01, 0.2, np.nan):
+        with pytest.raises(ValueError, match="density of w-vacancy"):
+            draw_defects(sheet, {"w-vacancy": density}, np.random.default_rng)
+    with pytest.raises(ValueError, match="charge_radius = 0 Å"):
+        add_defects(sheet, {"charged-dopant": [0]}, charge_radius=0)
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_every_kind_is_drawn_uniformly_over_the_frame(kind):
+    """In 20 sheets, as many in each quarter as chance allows, at the density asked for."""
+    sheet = wse2((40, 40))
+    area, sites = sheet.cell.areas()[2], []
+    for seed in range(20):
+        sites.extend(draw_defects(sheet, {kind: 0.01}, lambda k, seed=seed: np.random.default_rng(seed))[kind])
+    assert abs(len(sites) - 0.2 * area) < 4 * np.sqrt(0.2 * area)
+    i, j = np.divmod(np.array(sites) // 3, 40)
+    quarters = np.bincount(2 * (i >= 20) + (j >= 20), minlength=4)
+    assert np.abs(quarters - len(sites) / 4).max() < 4 * np.sqrt(len(sites) / 4)
+
+
+def test_every_kind_survives_ase(tmp_path):
+    within = {METAL: 0, TOP: 1, BOTTOM: 2}  # a cell
+    sheet = add_defects(wse2((5, 5)), {k: [3 * i + within[rule.layer]] for i, (k, rule) in enumerate(DEFECTS.items())})
+    write(tmp_path / "sheet.extxyz", sheet)
+    back = read(tmp_path / "sheet.extxyz")
+    assert sorted(defects(back)[0]) == sorted(DEFECTS)
+    assert back.arrays["host"].tolist() == sheet.arrays["host"].tolist()
+    for name in ("site", "onsite", "potential", "displacement"):
+        np.testing.assert_allclose(back.arrays[name], sheet.arrays[name], atol=1e-7)
+
+
+def test_a_tip_can_be_turned_and_tilted():
+    straight, leaning = tip("111", 1), tip("111", 1, rotation=20, tilt=6, azimuth=90)
+    assert leaning.positions[:, 2].min() == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(leaning.get_all_distances(), straight.get_all_distances(), atol=1e-9)
+    axis = turned([[0, 0, 1.0]], rotation=123, tilt=6, azimuth=90)[0]
+    np.testing.assert_allclose(axis, [0, np.sin(np.deg2rad(6)), np.cos(np.deg2rad(6))], atol=1e-12)
+    np.testing.assert_allclose(turned([[1.0, 0, 0]], rotation=90)[0], [0, 1, 0], atol=1e-12)
+
+
+def test_several_atoms_of_a_plane_make_a_double_tip():
+    foot = tip("111", 3, "OXXOXX").positions[:2]
+    assert foot[:, 2].tolist() == pytest.approx([0, 0])
+    assert np.linalg.norm(foot[1] - foot[0]) > 4

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from ase import Atoms
 
 from ..structures import wse2
 from .broadening import gaussian
-from .hamiltonian import bonds, orbital_atoms
+from .hamiltonian import bonds
 from .liu import three_band
 from .models import model_named
-from .slater_koster import ORBITALS, along
+from .spin import spin_orbit
 
 
 def primitive_cell(model):
@@ -47,49 +49,19 @@ def bloch_hamiltonian(model, k, spin=False):
     model, k = model_named(model), np.asarray(k, float)
     if model.kind == "liu":
         return three_band(model, k, spin)
-    cell = primitive_cell(model)
-    energy, first, second, hop, vector = bonds(cell, model)
+    energy, vector, blocks = _blocks(model)
+    h = np.tensordot(np.exp(1j * k @ vector[:, : k.shape[-1]].T), blocks, 1) + np.diag(energy)
+    return np.kron(np.eye(2), h) + spin_orbit(primitive_cell(model), model).toarray() if spin else h
+
+
+@cache
+def _blocks(model):
+    """Orbital energies (n,) [eV], bond vectors (R, 3) [Å] and the hoppings along each (R, n, n) [eV]."""
+    energy, first, second, hop, vector = bonds(primitive_cell(model), model)
     vector, which = np.unique(np.round(vector, 9), axis=0, return_inverse=True)
     blocks = np.zeros((len(vector), len(energy), len(energy)))
     np.add.at(blocks, (which.ravel(), first, second), hop)
-    h = np.tensordot(np.exp(1j * k @ vector[:, : k.shape[-1]].T), blocks, 1) + np.diag(energy)
-    return _doubled(h) + spin_orbit(cell, model) if spin else h
-
-
-def _doubled(h):
-    """The same H for both spins, (..., 2n, 2n)."""
-    zero = np.zeros_like(h)
-    return np.concatenate([np.concatenate([h, zero], -1), np.concatenate([zero, h], -1)], -2)
-
-
-def spin_orbit(atoms, model):
-    r"""Spin-orbit coupling :math:`\lambda\, L \cdot S` of every atom, all orbitals up, then all down, (2n, 2n) [eV]."""
-    model = model_named(model)
-    owner = orbital_atoms(atoms, model)
-    out = np.zeros((2, len(owner), 2, len(owner)), complex)
-    pauli = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-    for i, symbol in enumerate(atoms.get_chemical_symbols()):
-        mine = np.flatnonzero(owner == i)
-        momentum = angular_momentum(model.orbitals[symbol])
-        block = model.spin_orbit.get(symbol, 0.0) / 2 * np.einsum("aij,ast->sitj", momentum, pauli)
-        for s, t in np.ndindex(2, 2):
-            out[s, mine[:, None], t, mine] += block[s, :, t]
-    return out.reshape(2 * len(owner), -1)
-
-
-def angular_momentum(orbitals):
-    r"""Matrices of L_x, L_y, L_z among real orbitals, (3, n, n), in units of hbar.
-
-    :math:`(L_a)_{ij} = -i \langle i | \partial_\theta R_a(\theta) | j \rangle` with R_a the rotation about axis a.
-    """
-    out = np.zeros((3, len(orbitals), len(orbitals)), complex)
-    for a, j in np.ndindex(3, len(orbitals)):
-        about = np.zeros((3, 3))  # the generator of rotations about axis a
-        about[(a + 2) % 3, (a + 1) % 3], about[(a + 1) % 3, (a + 2) % 3] = 1, -1
-        tensor = ORBITALS[orbitals[j]]
-        moved = sum((along(about, tensor, axis) for axis in range(tensor.ndim)), 0 * tensor)
-        out[a, :, j] = [1j * np.sum(ORBITALS[o] * moved) if ORBITALS[o].ndim == tensor.ndim else 0 for o in orbitals]
-    return out
+    return energy, vector, blocks
 
 
 def band_path(model, path="GMKG", points=120):

@@ -9,14 +9,15 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
-from scipy.sparse import coo_array, diags_array
+from scipy.sparse import block_diag, coo_array, diags_array
 
 from .models import model_named
+from .spin import spin_orbit
 
 MISMATCH = 0.005  # of the lattice constant, beyond which hoppings no longer fit
 
 
-def hamiltonian(atoms, model="single-orbital", k=None):
+def hamiltonian(atoms, model="single-orbital", k=None, spin=False):
     r"""Write down H in the basis of the model's orbitals, atom by atom.
 
     .. math:: H_{i\alpha, j\beta}(k) = \varepsilon_{i\alpha} \delta_{ij} \delta_{\alpha\beta}
@@ -34,6 +35,8 @@ def hamiltonian(atoms, model="single-orbital", k=None):
         Table of parameters.
     k : (2,) or (3,) array, optional
         Bloch vector [1/Å]; the Gamma point, and so a real matrix, by default.
+    spin : bool
+        Double the basis (all orbitals up, then all down) and add the spin-orbit coupling lambda L.S.
 
     Returns
     -------
@@ -50,7 +53,8 @@ def hamiltonian(atoms, model="single-orbital", k=None):
     UserWarning
         Once, if the lattice constant is more than 0.5 % off the one that the hoppings belong to.
     """
-    return assemble(*bonds(atoms, model), k)
+    h = assemble(*bonds(atoms, model), k)
+    return block_diag([h, h], "csr") + spin_orbit(atoms, model) if spin else h
 
 
 def orbital_atoms(atoms, model="single-orbital"):
@@ -63,6 +67,11 @@ def orbital_counts(atoms, model):
     model = model_named(model)
     symbols, which = hosts(atoms, model)
     return np.array([len(model.orbitals[s]) for s in symbols], int)[which]
+
+
+def runs(start, count):
+    """The numbers start, start + 1, ..., start + count - 1 of each run, one run after the other."""
+    return np.repeat(start - (np.cumsum(count) - count), count) + np.arange(np.sum(count))
 
 
 def hosts(atoms, model):
@@ -87,7 +96,7 @@ def _warn_of_mismatch(model, a):
     warnings.warn(
         f"lattice constant {a} Å is {abs(a / right - 1):.1%} off the {right} Å that the hoppings of {model.name!r} "
         "belong to, and they are not rescaled; build the sheet with the model's own",
-        stacklevel=5,
+        stacklevel=4,
     )
 
 

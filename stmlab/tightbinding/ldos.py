@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from .broadening import gaussian, lorentzian
-from .hamiltonian import assemble, bonds, hamiltonian, orbital_atoms, orbital_counts
+from .hamiltonian import assemble, bonds, hamiltonian, orbital_atoms, orbital_counts, runs
 from .kpm import ldos_kpm
-from .tmatrix import PRECISIONS, broadened, green_function
+from .tmatrix import PRECISIONS, broadened, green_function, is_sheet, knows_its_sites
 
 KERNELS = {"gaussian": gaussian, "lorentzian": lorentzian, "jackson": None}
 METHODS = ("exact", "kpm", "tmatrix")
 MOST_DEFECTS = 400  # for the T-matrix, whose time grows with their square
+QUICK = 3000  # orbitals; up to here diagonalising takes seconds
 LARGEST = 8000  # orbitals; a dense matrix of this size takes 0.5 GB and minutes
 
 
@@ -80,6 +81,13 @@ def ldos(
     return rho if per == "orbital" else _per_atom(rho, np.repeat(range(len(only)), orbital_counts(atoms, model)[only]))
 
 
+def best_method(atoms, model):
+    """Fastest method for some atoms: the T-matrix for a sheet whose atoms are where `wse2` put them."""
+    if is_sheet(atoms):
+        return "tmatrix"
+    return "exact" if orbital_counts(atoms, model).sum() <= QUICK else "kpm"
+
+
 def _indices(only, count):
     """Atoms asked for, as whole numbers from 0 to count - 1."""
     only = np.arange(count) if only is None else np.atleast_1d(np.asarray(only))
@@ -91,7 +99,8 @@ def _indices(only, count):
 
 def _rows(atoms, model, only):
     """Orbitals of the atoms asked for."""
-    return np.flatnonzero(np.isin(orbital_atoms(atoms, model), only)) if len(only) < len(atoms) else slice(None)
+    count = orbital_counts(atoms, model)
+    return runs((np.cumsum(count) - count)[only], count[only])
 
 
 def _per_atom(values, owner):
@@ -157,12 +166,11 @@ def _by_kpm(atoms, energies, model, width, *, kernel, kpts, only, **_):
     if set(kpts) != {1}:
         raise ValueError("method = 'kpm' knows the Gamma point only; take kpts = (1, 1) and a larger supercell")
     h = hamiltonian(atoms, model)
-    starts = np.arange(h.shape[0])[_rows(atoms, model, only)]
-    return np.maximum(ldos_kpm(h, energies, width, KERNELS[kernel], starts), 0.0)
+    return np.maximum(ldos_kpm(h, energies, width, KERNELS[kernel], _rows(atoms, model, only)), 0.0)
 
 
 def _by_tmatrix(sheet, energies, model, width, *, kernel, kpts, only, precision, **_):
-    if set(kpts) != {1} or "size" not in sheet.info or "site" not in sheet.arrays:
+    if set(kpts) != {1} or not knows_its_sites(sheet):
         raise ValueError("method = 'tmatrix' needs a sheet made by wse2, and kpts = (1, 1); take method = 'exact'")
     sites = 3 * np.prod(sheet.info["size"])
     if sites - len(sheet) + np.count_nonzero(sheet.arrays.get("onsite", 0.0)) > MOST_DEFECTS:

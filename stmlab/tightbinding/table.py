@@ -75,7 +75,7 @@ class Table:
         if np.prod(shape) * self.dtype.itemsize > LARGEST:
             return self._work_out(number)
         path = cache_path("green", f"{self._key}.{number}.npy")
-        with suppress(OSError, ValueError):  # absent, or damaged: it is made again
+        with suppress(OSError, ValueError, EOFError):  # absent, or damaged: it is made again
             found = np.load(path, mmap_mode="r", allow_pickle=False)
             if found.shape == shape and found.dtype == self.dtype:
                 return found.view(np.ndarray)

@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.tmatrix import add_scattered
 from ..structures import wse2
 from .broadening import gaussian
-from .hamiltonian import bonds, orbital_atoms
+from .hamiltonian import bonds, orbital_atoms, runs
 from .models import model_named
 from .table import Table, pristine_green
 
@@ -88,6 +88,22 @@ class Problem(NamedTuple):
     potential: np.ndarray  # (m,) smooth potential at the orbitals asked for [eV]
 
 
+def knows_its_sites(atoms):
+    """Whether atoms carry the bookkeeping of `wse2`."""
+    return "size" in atoms.info and "site" in atoms.arrays
+
+
+def is_sheet(atoms):
+    """Whether atoms are a sheet made by `wse2`, perhaps with defects, that nobody has moved or repeated since."""
+    if not knows_its_sites(atoms) or len(np.unique(atoms.arrays["site"])) < len(atoms):
+        return False
+    perfect = wse2(atoms.info["size"], atoms.info["lattice_constant"], atoms.info["thickness"])
+    if max(atoms.arrays["site"]) >= len(perfect) or not np.allclose(atoms.cell[:2], perfect.cell[:2], atol=1e-9):
+        return False
+    ideal = atoms.positions - atoms.arrays.get("displacement", 0.0)
+    return bool(np.all(atoms.pbc == perfect.pbc)) and np.allclose(ideal, perfect.positions[atoms.arrays["site"]])
+
+
 def problem(sheet, model, only=None):
     """Take a sheet made by `wse2` and `add_defects` apart; ``only`` are the atoms asked for, all by default."""
     model, size = model_named(model), tuple(int(n) for n in sheet.info["size"])
@@ -110,11 +126,9 @@ def problem(sheet, model, only=None):
 def _orbitals(sites, count):
     """Orbitals of each site, and which site each belongs to; ``count`` are the orbitals of the atoms of a cell."""
     count = np.asarray(count)
-    start = np.concatenate([[0], np.cumsum(count)])
     cell, atom = np.divmod(sites, len(count))
-    which = np.repeat(np.arange(len(sites)), count[atom])
-    within = np.arange(len(which)) - np.repeat(np.cumsum(count[atom]) - count[atom], count[atom])
-    return (cell * start[-1] + start[atom])[which] + within, which
+    start = cell * count.sum() + (np.cumsum(count) - count)[atom]
+    return runs(start, count[atom]), np.repeat(np.arange(len(sites)), count[atom])
 
 
 @lru_cache(maxsize=16)

@@ -1,9 +1,13 @@
+import warnings
+
 import numpy as np
 import pytest
 from ase import Atoms
 
+from stmlab._resources import data_path
 from stmlab.structures import add_defects, tip, wse2
-from stmlab.tightbinding import hamiltonian
+from stmlab.tightbinding import bloch_hamiltonian, hamiltonian, load_model
+from stmlab.tightbinding.bands import primitive_cell
 
 
 def test_coordination_is_three_and_six():
@@ -48,3 +52,42 @@ def test_strange_elements_and_models_are_refused():
         hamiltonian(Atoms("Cu"))
     with pytest.raises(ValueError, match="unknown model 'fancy'"):
         hamiltonian(wse2(), "fancy")
+
+
+def test_a_model_of_bands_alone_has_no_hamiltonian_of_atoms():
+    with pytest.raises(ValueError, match="'liu-2013' has bands only"):
+        hamiltonian(wse2(), "liu-2013")
+
+
+def test_foreign_atoms_keep_the_hoppings_of_their_host():
+    """Oxygen sits elsewhere and niobium is another element; H differs in their energies alone."""
+    sheet = wse2((4, 4), 3.3155, 3.36)
+    changed = add_defects(sheet, {"oxygen-top": [4], "oxygen-bottom": [8], "w-substitution": [3]})
+    for model, orbitals in (("single-orbital", (1, 1)), ("fang-2015", (3, 5))):
+        difference = (hamiltonian(changed, model) - hamiltonian(sheet, model)).toarray()
+        assert np.count_nonzero(difference - np.diag(difference.diagonal())) == 0
+        values, counts = np.unique(np.round(difference.diagonal(), 9), return_counts=True)
+        assert dict(zip(values, counts, strict=True)).items() >= {-3.0: 2 * orbitals[0], 1.0: orbitals[1]}.items()
+
+
+def test_spin_orbit_in_a_supercell_is_that_of_its_bloch_vectors():
+    """Levels of 2 x 2 cells are those of the four Bloch vectors that fold onto Gamma."""
+    sheet = wse2((2, 2), 3.3155, 3.36)
+    h = hamiltonian(sheet, "fang-2015", spin=True)
+    assert abs(h - h.conj().T).max() < 1e-13
+    b = 2 * np.pi * np.asarray(primitive_cell("fang-2015").cell.reciprocal())[:2]
+    k = np.array([i / 2 * b[0] + j / 2 * b[1] for i in (0, 1) for j in (0, 1)])
+    expected = np.linalg.eigvalsh(bloch_hamiltonian("fang-2015", k, spin=True))
+    np.testing.assert_allclose(np.linalg.eigvalsh(h.toarray()), np.sort(expected.ravel()), atol=1e-10)
+
+
+def test_a_lattice_that_does_not_fit_is_warned_of_once():
+    model = load_model(data_path("models", "silva-guillen-2016.toml"))  # not the one that others may have used
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        hamiltonian(wse2((2, 2), 3.28, 3.315), model)
+        hamiltonian(wse2((2, 2), 3.28, 3.315), model)
+        hamiltonian(wse2((2, 2), 3.262, 3.315), model)
+    assert len(caught) == 1
+    assert "3.28 Å is 0.6% off the 3.26 Å" in str(caught[0].message)
+    assert caught[0].filename == __file__

@@ -3,7 +3,8 @@ import pytest
 from scipy.special import ellipk
 
 from stmlab.structures import add_defects, tip, wse2
-from stmlab.tightbinding import broaden, hamiltonian, ldos, spectrum
+from stmlab.tightbinding import bloch_hamiltonian, broaden, hamiltonian, ldos, spectrum
+from stmlab.tightbinding.bands import primitive_cell
 from stmlab.tightbinding.broadening import gaussian, lorentzian
 from stmlab.tightbinding.tmatrix import contour
 
@@ -136,3 +137,65 @@ def test_a_spectrum_broadened_is_the_density_of_states():
     np.testing.assert_allclose(shares.sum(0), 1)
     np.testing.assert_allclose(shares.sum(1), 1)
     np.testing.assert_allclose(broaden(levels, shares, energies, 0.07), ldos(sheet, energies, broadening=0.07))
+
+
+@pytest.mark.parametrize("method", ["exact", "kpm", "tmatrix"])
+@pytest.mark.parametrize("per", ["atom", "orbital"])
+def test_some_atoms_alone(method, per):
+    sheet = add_defects(wse2((5, 4), 3.3155), {"se-vacancy-top": [4], "w-substitution": [9]})
+    energies, only = np.linspace(-1.5, 1.5, 7), [7, 0, 22]
+    whole, some = (ldos(sheet, energies, "fang-2015", method, 0.2, per=per, only=o) for o in (None, only))
+    counts = np.array([5 if s == "W" else 3 for s in sheet.arrays["host"]])
+    starts = np.cumsum(counts) - counts
+    rows = only if per == "atom" else np.concatenate([np.arange(starts[i], starts[i] + counts[i]) for i in only])
+    np.testing.assert_allclose(some, whole[rows], atol=1e-10)
+
+
+def test_atoms_that_are_not_there_are_refused():
+    for only in ([-1], [12], [0.5]):
+        with pytest.raises(ValueError, match="numbers of atoms, each in 0"):
+            ldos(wse2((2, 2)), [0.0], only=only)
+    with pytest.raises(ValueError, match="precision = 'half'"):
+        ldos(wse2(), [0.0], precision="half")
+
+
+def test_bulk_has_three_bloch_indices():
+    """A mesh that holds Gamma, shifted by nothing: levels of the eight corners of a 2 x 2 x 2 mesh."""
+    cell = primitive_cell("tungsten-spd")
+    b = 2 * np.pi * np.asarray(cell.cell.reciprocal())
+    k = np.array([np.array(n) / 2 @ b for n in np.ndindex(2, 2, 2)])
+    levels = np.linalg.eigvalsh(bloch_hamiltonian("tungsten-spd", k)).ravel()
+    energies = np.linspace(5, 20, 31)
+    expected = gaussian(energies[:, None] - levels, 0.2).sum(1) / 8
+    rho = ldos(cell, energies, "tungsten-spd", broadening=0.2, kpts=(2, 2, 2))
+    np.testing.assert_allclose(rho[0], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["kpm", "tmatrix"])
+def test_bloch_vectors_go_with_diagonalising_alone(method):
+    with pytest.raises(ValueError, match=r"kpts = \(1, 1\)"):
+        ldos(wse2((2, 2)), [0.0], method=method, kpts=(2, 2))
+
+
+def test_a_smooth_potential_shifts_the_energies_of_a_place():
+    """Constant: exactly. Slowly varying: the better, the slower, against H with the potential in it."""
+    sheet, energies = wse2((9, 9)), np.linspace(-0.8, 0.8, 9)
+    sheet.set_array("potential", np.full(len(sheet), 0.15))
+    both = [ldos(sheet, energies, method=m) for m in ("tmatrix", "exact")]
+    np.testing.assert_allclose(*both, atol=1e-10)
+
+    def error(cells, radius):
+        big = add_defects(wse2((cells, cells)), {"charged-dopant": [0]}, charge_potential=0.1, charge_radius=radius)
+        shifted, exact = (ldos(big, energies, method=m, only=[1, 16, 31]) for m in ("tmatrix", "exact"))
+        unmoved = ldos(wse2((cells, cells)), energies, only=[1, 16, 31])
+        return np.abs(shifted - exact).max() / np.abs(unmoved - exact).max()
+
+    errors = [error(6, 3.0), error(15, 8.0)]
+    assert errors[1] < 0.6 * errors[0]
+    assert errors[1] < 0.15
+
+
+def test_a_lorentzian_and_a_smooth_potential_do_not_mix():
+    sheet = add_defects(wse2((3, 3)), {"charged-dopant": [0]})
+    with pytest.raises(ValueError, match="does not go with a smooth potential"):
+        ldos(sheet, [0.0], method="tmatrix", kernel="lorentzian")

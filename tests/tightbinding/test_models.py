@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from stmlab.tightbinding import load_model, model_named, model_names
-from stmlab.tightbinding.bands import angular_momentum, bands, bloch_hamiltonian, dos, mesh_vectors, primitive_cell
+from stmlab.tightbinding.bands import bands, bloch_hamiltonian, dos, mesh_vectors, primitive_cell
 from stmlab.tightbinding.slater_koster import ORBITALS, hopping_block
+from stmlab.tightbinding.spin import angular_momentum
 
 # Eigenvalues [eV] of two independent codes at the special points (see the sources in data/models)
 FANG = {
