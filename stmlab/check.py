@@ -140,6 +140,22 @@ def _side_of_the_triangle():
     return tip("111", 1).get_distance(0, 1)
 
 
+@exercise("4.1", unit="moments", tolerance=0.025)
+def _moments_for_a_width():
+    """Moments that give Jackson's kernel a width of 0.1 eV in the middle of the single-orbital band."""
+    from .tightbinding import bloch_hamiltonian
+
+    half_width = np.linalg.eigvalsh(bloch_hamiltonian("single-orbital", np.zeros(3)))[-1]
+    return np.pi * half_width / 0.1
+
+
+@exercise("4.2", unit="eV")
+def _state_bound_to_an_impurity():
+    """Level above the band of a chain with hopping -1 eV, one of whose atoms has 1.5 eV."""
+    hop = np.diag(np.full(200, -1.0), 1)
+    return np.linalg.eigvalsh(hop + hop.T + np.diag(1.5 * (np.arange(201) == 100)))[-1]
+
+
 @exercise("5.1", unit="1/Å")
 def _slope_on_axis():
     """d ln I/dz right above a single atom at a work function of 4.5 eV."""

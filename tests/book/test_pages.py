@@ -4,7 +4,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML, NO_BUILD, address, built_pages
 
-WITH_SLIDERS = ["book/01_pipeline.html", "book/02_atoms.html", "book/05_scan_modes.html", "book/12_real.html"]
+WITH_SLIDERS = [
+    "book/01_pipeline.html", "book/02_atoms.html", "book/04_tight_binding.html", "book/05_scan_modes.html",
+    "book/12_real.html",
+]  # fmt: skip
 
 
 def test_the_book_is_built():
