@@ -5,7 +5,7 @@ from numba import njit
 
 from . import INLINED, OPTIONS
 
-LANES = 64  # sites worked on together
+LANES = 128  # sites worked on together
 
 
 @njit(**INLINED)

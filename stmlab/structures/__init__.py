@@ -6,9 +6,9 @@ of ``atoms.info``.
 
 from .point_defects import DEFECTS, add_defects, defects, draw_defects
 from .sheet import BOTTOM, METAL, TOP, images, wse2
-from .tips import tip, tip_named, turned
+from .tips import TUNGSTEN_A, tip, tip_named, turned
 
 __all__ = [
-    "BOTTOM", "DEFECTS", "METAL", "TOP", "add_defects", "defects", "draw_defects", "images", "tip", "tip_named",
-    "turned", "wse2",
+    "BOTTOM", "DEFECTS", "METAL", "TOP", "TUNGSTEN_A", "add_defects", "defects", "draw_defects", "images", "tip",
+    "tip_named", "turned", "wse2",
 ]  # fmt: skip

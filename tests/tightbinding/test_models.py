@@ -22,12 +22,12 @@ INTEGRALS = {
     "pds": 0.9, "pdp": 0.5, "dds": -0.6, "ddp": 0.8, "ddd": 0.1,
 }  # fmt: skip
 BROKEN = 'name = "x"\nkind = "slater-koster"\nreference = ""\nlattice = {a = 1}\norbitals = 3\n'
-SHEETS = ("fang-2015", "liu-2013", "silva-guillen-2016", "single-orbital")
+SHEETS = ("fang-2015", "liu-2013", "liu-2013-tnn", "silva-guillen-2016", "single-orbital")
 
 
 def special(model, point):
     a = model_named(model).lattice["a"]
-    return {"G": (0, 0), "K": (4 * np.pi / 3 / a, 0), "M": (0, 2 * np.pi / np.sqrt(3) / a)}[point]
+    return np.array({"G": (0, 0), "K": (4 * np.pi / 3 / a, 0), "M": (0, 2 * np.pi / np.sqrt(3) / a)}[point])
 
 
 def levels(model, point, spin=False):
@@ -51,6 +51,18 @@ def test_liu_at_special_points():
     np.testing.assert_allclose(levels("liu-2013", "G") - top, [-0.323, 3.046, 3.046], atol=2e-3)
 
 
+def test_third_neighbours_bring_the_q_valley():
+    """Valence band at Gamma and M, and the lowest conduction band between Gamma and K, from the edges at K."""
+    k = special("liu-2013-tnn", "K") * np.linspace(0, 1, 400)[:, None]
+    e = np.linalg.eigvalsh(bloch_hamiltonian("liu-2013-tnn", k))
+    top, bottom = e[-1, :2]
+    valley = [i for i in range(100, 399) if e[i, 1] < min(e[i - 1, 1], e[i + 1, 1])]
+    assert bottom - top == pytest.approx(1.541, abs=2e-3)
+    assert e[0, 0] - top == pytest.approx(-0.322, abs=2e-3)
+    assert levels("liu-2013-tnn", "M")[0] - top == pytest.approx(-0.857, abs=2e-3)
+    assert e[valley, 1] - bottom == pytest.approx([0.108], abs=2e-3)
+
+
 def test_gaps():
     for model, valence, gap in (("fang-2015", 7, 1.6666), ("silva-guillen-2016", 7, 1.636), ("liu-2013", 1, 1.540)):
         k = np.stack([special(model, "K") + t * np.array(d) for t in (0, 0.02) for d in ((1, 0), (-1, 0), (0, 1))])
@@ -59,7 +71,8 @@ def test_gaps():
 
 
 @pytest.mark.parametrize(
-    ("model", "filled", "gap", "splitting"), [("liu-2013", 2, 1.312, 0.456), ("silva-guillen-2016", 14, 1.352, 0.497)]
+    ("model", "filled", "gap", "splitting"),
+    [("liu-2013", 2, 1.312, 0.456), ("liu-2013-tnn", 2, 1.313, 0.456), ("silva-guillen-2016", 14, 1.352, 0.497)],
 )
 def test_spin_orbit_splitting_at_k(model, filled, gap, splitting):
     e = levels(model, "K", spin=True)

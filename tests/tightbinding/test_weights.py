@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stmlab.tightbinding import bias_window, weights
-from stmlab.tightbinding.ldos import gaussian
+from stmlab.tightbinding.broadening import gaussian
 from stmlab.tightbinding.weights import BOLTZMANN
 
 
