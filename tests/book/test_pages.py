@@ -1,6 +1,7 @@
 """Every page of the built book, as a reader without a network meets it."""
 
 import pytest
+from playwright.sync_api import expect
 from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML, NO_BUILD, address, built_pages
 
@@ -178,7 +179,7 @@ def test_old_browser_is_told(browser, page_name):
     page.add_init_script("delete window.DecompressionStream")
     page.goto(address(page_name))
     for figure in page.locator(".stmx").all():
-        assert "too old" in figure.locator("p.stmx-problem").first.text_content()
+        expect(figure.locator("p.stmx-problem").first).to_contain_text("too old")
         assert figure.locator(".stmx-still").is_visible()
     context.close()
 
