@@ -1,9 +1,9 @@
 """Every page of the built book, as a reader without a network meets it."""
 
 import pytest
-from playwright.sync_api import expect
 from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML, NO_BUILD, address, built_pages
+from playwright.sync_api import expect
 
 WITH_SLIDERS = [
     "book/01_pipeline.html", "book/02_atoms.html", "book/04_tight_binding.html", "book/05_scan_modes.html",
