@@ -31,7 +31,7 @@ _HOME = {
 }
 _MODULES = (
     "analysis", "check", "feedback", "interactive", "io", "junction", "labels", "microscope", "modes", "noise",
-    "parameters", "piezo", "plot", "scan", "structures", "tightbinding",
+    "parameters", "piezo", "plot", "scan", "spectra", "structures", "tightbinding",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]

@@ -101,7 +101,7 @@ def _refuse(z, calls, floor, log_setpoint, start):
         )
 
 
-def newton(junction, x, y, log_setpoint, start=6.0, tolerance=1e-12):
+def newton(junction, x, y, log_setpoint, start=6.0, tolerance=1e-6):
     r"""Find the height at which the current has its setpoint, all pixels at once, in plain NumPy.
 
     .. math:: z \leftarrow z + \frac{\ln I^* - \ln I}{d\ln I/dz}
