@@ -27,7 +27,7 @@ BASE = {
     "tightbinding": {"structures", "kernels", "_resources"},
     "junction": {"kernels"},
 }
-STACK = [["scan"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
+STACK = [["scan", "spectra"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
 
 
 def may_import():
