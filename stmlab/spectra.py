@@ -32,9 +32,8 @@ class Spectra:
     setpoint_bias : float
         Voltage V_set of the reference [V].
     log_setpoint : ndarray, (...)
-        :math:`\ln |I(V_\mathrm{set})|` in the units of `Junction.log_current`. A difference of two of them is the
-        logarithm of a ratio of currents; ``current * exp(log_setpoint - log_setpoint[0])[..., None]`` compares
-        places at equal height.
+        :math:`\ln |I(V_\mathrm{set})|` in the units of `Junction.log_current`: differences count. To compare places
+        at one height take ``current * exp(log_setpoint - log_setpoint.max())[..., None]``.
     """
 
     bias: np.ndarray
@@ -83,7 +82,7 @@ def spectroscopy(
         Voltage of the reference [V]; the first bias by default.
     step : float
         Spacing of the energies at which the densities are asked for [eV]; splines join them. A Gaussian level
-        needs a step of no more than half its standard deviation.
+        needs a step of no more than half its standard deviation; a UserWarning says if a density is too sharp.
 
     Returns
     -------
@@ -96,19 +95,13 @@ def spectroscopy(
         If the bias is empty or not monotonic, the temperature or modulation is negative, the step is not positive,
         a point is less than 1 Å above the sample, shapes do not fit, or no current flows at the set-point.
 
-    Warns
-    -----
-    UserWarning
-        If a density changes too fast for the step.
-
     References
     ----------
     Tersoff and Hamann, Phys. Rev. B 31, 805 (1985), https://doi.org/10.1103/PhysRevB.31.805
     """
     bias, setpoint = _checked_bias(bias, setpoint_bias)
-    for name, value, unit in (("temperature", temperature, "K"), ("modulation", modulation, "V")):
-        if not (np.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} = {value} {unit} must be finite and at least 0 {unit}")
+    _check_sign("temperature", temperature, "K")
+    _check_sign("modulation", modulation, "V")
     if not (np.isfinite(step) and step > 0):
         raise ValueError(f"step = {step} eV must be finite and greater than 0 eV; take half the width of a level")
     junction = Junction(positions, tip, np.ones((len(positions), len(tip))), kappa)
@@ -119,7 +112,7 @@ def spectroscopy(
     states = _tabulated("density", density, energies, len(positions))
     needle = _tabulated("tip_density", tip_density, -energies[::-1], len(tip))
 
-    sharp, smooth = (np.zeros(1), np.ones(1)), _semi_ellipse(modulation, step)
+    sharp, smooth = _semi_ellipse(0.0, step), _semi_ellipse(modulation, step)
     folded = [_folded(_current, v, needle, states, sharp, kt, step) for v in (setpoint, *bias)]
     folded += [_folded(_conductance, v, needle, states, smooth, kt, step) for v in bias]
     pairs = np.tensordot(states.c, folded, axes=(0, 1)).transpose(0, 2, 1)  # (N, M, 1 + 2 V)
@@ -134,12 +127,11 @@ def lock_in(bias, current, modulation):
 
     The bias swings as :math:`V + V_p \cos \omega t`. The first harmonic of the current, divided by :math:`V_p`, is
 
-    .. math::
-        \frac{1}{\pi V_p} \int_0^{2\pi} I(V + V_p \cos\theta) \cos\theta \, d\theta
+    .. math:: \frac{1}{\pi V_p} \int_0^{2\pi} I(V + V_p \cos\theta) \cos\theta \, d\theta
         = \int \frac{dI}{dV}(V + v)\, \frac{2}{\pi V_p^2} \sqrt{V_p^2 - v^2}\, dv ,
 
     so a sharp peak becomes a half ellipse, :math:`\sqrt{3} V_p` wide at half maximum. Straight lines join the
-    samples of the current, and their convolution is exact.
+    samples, and their convolution is exact.
 
     Parameters
     ----------
@@ -163,8 +155,7 @@ def lock_in(bias, current, modulation):
     bias, current = _checked_bias(bias)[0], np.asarray(current, float)
     if len(bias) < 3 or current.shape[-1:] != bias.shape:
         raise ValueError(f"lock_in needs current (..., V) at V biases, 3 or more, not {current.shape} at {len(bias)}")
-    if not (np.isfinite(modulation) and modulation >= 0):
-        raise ValueError(f"modulation = {modulation} V must be finite and at least 0 V")
+    _check_sign("modulation", modulation, "V")
     if modulation == 0:
         return np.gradient(current, bias, axis=-1, edge_order=2)
     x = np.clip((bias[:, None] - bias) / modulation, -1, 1)  # (sample, reading)
@@ -195,9 +186,6 @@ def apparent_barrier(slope):
     return (np.asarray(slope) / (2 * DECAY))[()] ** 2
 
 
-# ---- from energies to pairs ---------------------------------------------------------------------------
-
-
 def _energies(bias, margin, step):
     """Evenly spaced energies (K,), K odd, around all windows of tunnelling [eV]."""
     low, high = min(0.0, *bias) - margin - 6 * step, max(0.0, *bias) + margin + 6 * step
@@ -208,9 +196,7 @@ def _tabulated(name, density, energies, count):
     """Spline (K, count) through the densities; a warning if every second energy would not do within 1 %."""
     values = np.asarray(density(energies), float)
     if values.shape != (count, len(energies)) or not np.isfinite(values).all():
-        raise ValueError(
-            f"{name} must give finite numbers, atoms by energies, ({count}, {len(energies)}), not {values.shape}"
-        )
+        raise ValueError(f"{name} must give finite numbers ({count}, {len(energies)}), not {values.shape}")
     between = make_interp_spline(energies[::2], values[:, ::2].T, DEGREE)(energies[1::2]).T
     if np.abs(between - values[:, 1::2]).max() > 0.01 * np.abs(values).max():
         step = energies[1] - energies[0]
@@ -220,7 +206,7 @@ def _tabulated(name, density, energies, count):
 
 def _semi_ellipse(modulation, step):
     r"""Gauss-Chebyshev nodes [V] and weights of :math:`2 \sqrt{V_p^2 - v^2} / \pi V_p^2`; one node without it."""
-    n = 8 + int(np.ceil(2 * np.pi * modulation / step)) if modulation > 0 else 1
+    n = 8 + int(np.ceil(np.pi * modulation / step)) if modulation > 0 else 1
     angle = np.pi * np.arange(1, n + 1) / (n + 1)
     return modulation * np.cos(angle), 2 / (n + 1) * np.sin(angle) ** 2
 
@@ -231,7 +217,7 @@ def _quadrature(bias, kt, step):
     even = np.linspace(low, high, int(np.ceil((high - low) / step)) + 1)
     soft = kt * np.linspace(-REACH, REACH, 21)
     edges = np.unique(np.concatenate([even, soft, bias + soft]))
-    x, w = np.polynomial.legendre.leggauss(4 if kt == 0 else 8)
+    x, w = np.polynomial.legendre.leggauss(8 if 0 < kt < 2 * step else 4)
     half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
     return (middle[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
 
@@ -279,7 +265,9 @@ def _summed(junction, points, pairs):
     return values.reshape(*points.shape[:-1], -1), scale.reshape(points.shape[:-1])
 
 
-# ---- what callers get wrong ---------------------------------------------------------------------------
+def _check_sign(name, value, unit):
+    if not (np.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} = {value} {unit} must be finite and at least 0 {unit}")
 
 
 def _checked_bias(bias, setpoint=None):
@@ -298,19 +286,14 @@ def _checked_points(points, floor):
     points = np.asarray(points, float)
     if points.shape[-1:] != (3,) or not points.size or not np.isfinite(points).all():
         raise ValueError(f"points must be finite x, y, z of shape (..., 3) in Å, not {points.shape}")
-    if points[..., 2].min() < floor:
-        raise ValueError(
-            f"points reach down to z = {points[..., 2].min():.2f} Å, less than 1 Å above the sample; "
-            f"raise them to at least {floor:.2f} Å"
-        )
+    if (low := points[..., 2].min()) < floor:
+        raise ValueError(f"points at z = {low:.2f} Å, less than 1 Å above the sample; raise them to {floor:.2f} Å")
     return points
 
 
 def _checked_reference(reference, current, setpoint):
     silent = ~(reference > 1e-12 * np.abs(current).max(axis=-1))
     if silent.any():
-        raise ValueError(
-            f"no current flows at setpoint_bias = {setpoint} V at {silent.sum()} of {silent.size} points; "
-            "choose a setpoint_bias outside the gap, and not 0 V"
-        )
+        where = f"setpoint_bias = {setpoint} V at {silent.sum()} of {silent.size} points"
+        raise ValueError(f"no current flows at {where}; choose a setpoint_bias outside the gap, and not 0 V")
     return reference
