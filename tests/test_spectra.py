@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 import stmlab as stm
 from stmlab.junction import Junction, kappa
@@ -132,7 +133,7 @@ def test_lock_in_turns_a_peak_into_a_half_ellipse():
     inner = np.abs(bias - jump) < 0.9 * peak
     np.testing.assert_allclose(seen[inner], semi_ellipse(bias - jump, peak)[inner], rtol=1e-3)
     assert width_at_half_maximum(bias, seen) == pytest.approx(np.sqrt(3) * peak, rel=1e-3)
-    assert np.trapezoid(seen, bias) == pytest.approx(1, abs=1e-9)
+    assert trapezoid(seen, bias) == pytest.approx(1, abs=1e-9)
 
 
 def test_lock_in_is_the_first_harmonic():
@@ -153,9 +154,9 @@ def test_modulation_broadens_a_level():
     plain, seen = (above_one_atom(level(0.05, 0.0015), flat(), bias, modulation=m, **how) for m in (0.0, peak))
     np.testing.assert_allclose(plain[0], seen[0], rtol=0, atol=1e-12)
     assert width_at_half_maximum(bias, seen[1]) == pytest.approx(np.sqrt(3) * peak, rel=0.01)
-    assert np.trapezoid(seen[1], bias) == pytest.approx(1, abs=1e-6)
+    assert trapezoid(seen[1], bias) == pytest.approx(1, abs=1e-6)
     u = np.linspace(-0.01, 0.01, 20001)
-    exact = np.trapezoid(semi_ellipse(bias[:, None] - 0.05 - u, peak) * gaussian(u, 0.0015), u, axis=1)
+    exact = trapezoid(semi_ellipse(bias[:, None] - 0.05 - u, peak) * gaussian(u, 0.0015), u, axis=1)
     np.testing.assert_allclose(seen[1], exact, rtol=0, atol=1e-4 * exact.max())
 
 
