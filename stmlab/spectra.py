@@ -193,12 +193,12 @@ def _energies(bias, margin, step):
 
 
 def _tabulated(name, density, energies, count):
-    """Spline (K, count) through the densities; a warning if every second energy would not do within 1 %."""
+    """Spline (K, count) through the densities; a warning if every second energy would not do within 3 %."""
     values = np.asarray(density(energies), float)
     if values.shape != (count, len(energies)) or not np.isfinite(values).all():
         raise ValueError(f"{name} must give finite numbers ({count}, {len(energies)}), not {values.shape}")
     between = make_interp_spline(energies[::2], values[:, ::2].T, DEGREE)(energies[1::2]).T
-    if np.abs(between - values[:, 1::2]).max() > 0.01 * np.abs(values).max():
+    if np.abs(between - values[:, 1::2]).max() > 0.03 * np.abs(values).max():
         step = energies[1] - energies[0]
         warn(f"{name} changes faster than step = {step:.3g} eV can follow; take a smaller step", stacklevel=3)
     return make_interp_spline(energies, values.T, DEGREE)
