@@ -21,6 +21,7 @@ _HOME = {
     "ldos": "tightbinding",
     "weights": "tightbinding",
     "Junction": "junction",
+    "spectroscopy": "spectra",
     "Raster": "scan",
     "Scan": "scan",
     "constant_height": "modes",

@@ -27,7 +27,7 @@ BASE = {
     "tightbinding": {"structures", "kernels", "_resources"},
     "junction": {"kernels"},
 }
-STACK = [["scan", "modes"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
+STACK = [["scan", "modes", "spectra"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
 
 
 def may_import():
