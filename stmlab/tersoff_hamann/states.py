@@ -11,6 +11,7 @@ from ..tightbinding.threads import one_thread
 from .junction import TersoffHamann
 
 TAILS = ("harmonic", "isotropic")
+SHARPEST = 200  # bias over broadening; sharper levels would need more than 616 nodes
 NEGLIGIBLE = 1e-8  # weight of a state, of the largest
 
 
@@ -37,7 +38,7 @@ def tersoff_hamann(
     fermi : str or float
         Reference of `stmlab.tightbinding.fermi_level`, or the Fermi level on the model's own scale [eV].
     broadening : float
-        Standard deviation of the Gaussian g [eV].
+        Standard deviation of the Gaussian g [eV], more than 1/200 of the bias.
     temperature : float
         Temperature of both electrodes [K].
     channel : {"s", "pz", "dz2"}
@@ -56,10 +57,10 @@ def tersoff_hamann(
     """
     if orbital_tails not in TAILS:
         raise ValueError(f"orbital_tails = {orbital_tails!r} must be one of {', '.join(TAILS)}")
-    if not broadening > 0:
-        raise ValueError(f"broadening = {broadening} eV must be greater than 0 eV")
+    if not broadening > abs(bias) / SHARPEST:
+        raise ValueError(f"broadening = {broadening} eV must be greater than {abs(bias) / SHARPEST:.4f} eV")
     zero = fermi_level(model, fermi) if isinstance(fermi, str) else float(fermi)
-    energy, factor = bias_window(bias, temperature, nodes=int(np.clip(10 * abs(bias) / broadening, 16, 400)))
+    energy, factor = bias_window(bias, temperature, nodes=16 + int(3 * abs(bias) / broadening))
     found = []
     with one_thread():
         for vector, share in bloch_vectors(atoms, kpts):
