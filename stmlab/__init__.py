@@ -23,14 +23,14 @@ _HOME = {
     "Junction": "junction",
     "Raster": "scan",
     "Scan": "scan",
-    "constant_height": "scan",
-    "constant_current": "scan",
+    "constant_height": "modes",
+    "constant_current": "modes",
     "simulate": "microscope",
     "load_scan": "io",
     "save_scan": "io",
 }
 _MODULES = (
-    "analysis", "check", "feedback", "interactive", "io", "junction", "labels", "microscope", "noise",
+    "analysis", "check", "feedback", "interactive", "io", "junction", "labels", "microscope", "modes", "noise",
     "parameters", "piezo", "plot", "scan", "structures", "tightbinding",
 )  # fmt: skip
 

@@ -77,6 +77,8 @@ class Junction(Group):
 
     bias: float = quantity(0.5, "V", -3.0, 3.0, "sample voltage, never 0; positive probes empty sample states")
     work_function: float = quantity(4.5, "eV", 1.0, 8.0, "mean height of the tunnelling barrier")
+    barrier: str = option(
+        "flat", ("flat", "tilted"), "tilted: a bias lowers the mean height of the barrier by half of it")
     height: float = quantity(
         5.0, "Å", 2.5, 12.0,
         "start height of the lowest tip atom above the top Se plane; the median current there is the setpoint")

@@ -168,7 +168,8 @@ def _slope_on_axis():
 def _one_atom_topograph():
     """Height 3 Å beside a single atom, when the tip is 5 Å high right above it."""
     from .junction import Junction
-    from .scan import Raster, constant_current
+    from .modes import constant_current
+    from .scan import Raster
 
     single, raster = Junction([[0, 0, 0]], [[0, 0, 0]], [[1.0]], 1.0), Raster(1, 1, 1, 1, center=(3.0, 0.0))
     return constant_current(single, raster, -10.0)[0, 0]

@@ -12,17 +12,29 @@ from .kernels import current
 DECAY = 0.512316722  # sqrt(2 m 1 eV) / hbar [1/Å]
 
 
-def kappa(work_function):
+def kappa(work_function, bias=0.0):
     r"""Decay constant of the wave function in the barrier [1/Å].
 
     .. math:: \kappa = \sqrt{2 m \phi} / \hbar = 0.5123\,\sqrt{\phi / \mathrm{eV}} \;\mathrm{Å^{-1}}
 
+    A bias tilts the top of the barrier; its mean height is then :math:`\phi - |eV|/2`.
+
     Parameters
     ----------
     work_function : float or array
-        Mean barrier height phi [eV].
+        Mean barrier height phi without bias [eV].
+    bias : float or array
+        Sample voltage V that lowers it [V]; none by default.
+
+    Raises
+    ------
+    ValueError
+        If no barrier is left.
     """
-    return DECAY * np.sqrt(work_function)
+    height = np.asarray(work_function, float) - np.abs(bias) / 2
+    if not np.all(height > 0):
+        raise ValueError(f"work function = {work_function} eV at bias = {bias} V leaves no barrier; lower the bias")
+    return (DECAY * np.sqrt(height))[()]
 
 
 def log_current(position, sample, tip, weights, kappa):
@@ -80,7 +92,7 @@ class Junction:
     tip: np.ndarray
     weights: np.ndarray
     kappa: float
-    slack: float = 8.0
+    slack: float = 6.5
 
     def __post_init__(self):
         for name in ("sample", "tip", "weights"):
@@ -109,6 +121,12 @@ class Junction:
         """What the compiled loops take: sample, tip, weights, 2 kappa, slack."""
         carrying = self.weights.any(axis=1)
         return self.sample[carrying], self.tip, self.weights[carrying], 2 * self.kappa, self.slack
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """Lateral and vertical offsets [Å] and weight of every pair with a weight, (4, n)."""
+        i, j = np.nonzero(self.weights)
+        return np.vstack([(self.tip[j] - self.sample[i]).T, self.weights[i, j]])
 
     def log_current(self, x, y, z):
         """ln I at tip positions x, y, z [Å], arrays that broadcast."""

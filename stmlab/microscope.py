@@ -11,8 +11,9 @@ import numpy as np
 from . import feedback, labels, noise, piezo
 from .junction import Junction, kappa
 from .kernels import current
+from .modes import constant_current, constant_height
 from .parameters import Parameters, stream
-from .scan import Raster, Scan, constant_current, constant_height
+from .scan import Raster, Scan
 from .structures import DEFECTS, add_defects, defects, draw_defects, images, tip_named, turned, wse2
 from .tightbinding import best_method, bias_window, broaden, fermi_level, ldos, model_named, spectrum, weights
 from .tightbinding.threads import one_thread
@@ -49,8 +50,7 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     sheet, method = (wse2_sheet(p, raster, seed, index), "tmatrix") if sample is None else (sample, None)
     junction, surface = build_junction(p, sheet, p.tip.apex if tip is None else tip, path, method)
 
-    setpoint = np.median(constant_height(junction, raster, p.junction.height))
-    ideal = constant_current(junction, raster, setpoint, start=p.junction.height)
+    ideal, setpoint = ideal_topograph(junction, raster, p.junction.height)
 
     dt = raster.dwell / p.feedback.steps_per_pixel
     gains = feedback.Gains(
@@ -65,6 +65,39 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
         ideal=ideal, defects=labels.locate(*surface.defects, x[0], y[0]), lattice=surface.lattice, parameters=p,
         seed=seed, meta={"bias": p.junction.bias, "lattice_constant": surface.a, "index": index},
     )  # fmt: skip
+
+
+def topographs(parameters, biases, seed=0, index=0, sample=None, tip=None):
+    """Record what a perfect instrument would, of one place at several biases.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of everything but the bias.
+    biases : sequence of float
+        Sample voltages [V], B of them; none of them 0.
+    seed, index, sample, tip
+        As in `simulate`.
+
+    Returns
+    -------
+    ndarray, (B, L, P)
+        Heights at which the median current of each bias at ``junction.height`` flows [Å].
+    """
+    raster, path = frame(parameters), trajectory(frame(parameters), parameters)
+    sheet = wse2_sheet(parameters, raster, seed, index) if sample is None else sample
+    images = []
+    for bias in biases:
+        p = parameters.set({"junction.bias": float(bias)})
+        junction, _ = build_junction(p, sheet, p.tip.apex if tip is None else tip, path)
+        images.append(ideal_topograph(junction, raster, p.junction.height)[0])
+    return np.stack(images)
+
+
+def ideal_topograph(junction, raster, height):
+    """Topograph (L, P) [Å] and the ln I it holds: the median one at a height [Å]."""
+    setpoint = np.median(constant_height(junction, raster, height))
+    return constant_current(junction, raster, setpoint, start=height), setpoint
 
 
 def frame(parameters):
@@ -160,7 +193,8 @@ def build_junction(parameters, sample, tip, path, method=None):
             raise ValueError("no atom of the sample lies under the frame; move the sample so that it covers x = y = 0")
         used, which = np.unique(index, return_inverse=True)
         pairs = weights(sheet.density(energy, used), needle.density(energy - j.bias, near), factor)[which]
-    junction = Junction(positions - [0, 0, top], end[near], pairs, kappa(j.work_function))
+    decay = kappa(j.work_function, j.bias if j.barrier == "tilted" else 0.0)
+    junction = Junction(positions - [0, 0, top], end[near], pairs, decay)
     return junction, Surface(*truth(sample, positions, top, low, high), lattice_constant(sample, s.lattice_constant))
 
 

@@ -1,4 +1,4 @@
-"""Where the tip goes, what it records, and the two ideal scan modes.
+"""Where the tip goes, and what it records.
 
 Images are ``(L, P)``: L lines by P pixels, in the order of acquisition. Row 0 is scanned first; the
 retrace is mirrored onto the columns of the trace, so that one column is one place on the sample.
@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-
-from .kernels import current
 
 DEFECT_DTYPE = np.dtype(
     [("kind", "U24"), ("site", "i8"), ("x", "f8"), ("y", "f8"), ("row", "f8"), ("col", "f8"), ("inside", "?")]
@@ -181,79 +179,3 @@ class Scan:
         from .io import save_scan
 
         return save_scan(self, path)
-
-
-def constant_height(junction, raster, height):
-    """Record ln I while the tip moves at one height.
-
-    Parameters
-    ----------
-    junction : Junction
-        Sample and tip.
-    raster : Raster
-        Where the tip goes.
-    height : float
-        Height of the tip's origin above z = 0 [Å].
-
-    Returns
-    -------
-    ndarray, (L, P)
-        ln I.
-
-    Raises
-    ------
-    ValueError
-        If the tip would touch the sample.
-    """
-    if not height >= junction.floor:
-        raise ValueError(f"height = {height} Å is inside the sample; raise the tip to at least {junction.floor:.2f} Å")
-    return junction.log_current(*raster.xy, height)
-
-
-def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-7, full_output=False):
-    r"""Find the height at which the current has its setpoint, pixel by pixel.
-
-    Newton's method on ln I, :math:`z \leftarrow z + (\ln I^* - \ln I) / (d\ln I/dz)`, which is nearly linear
-    in z; a bracket catches the steps that would leave the root. Each pixel starts from its neighbour.
-
-    Parameters
-    ----------
-    junction : Junction
-        Sample and tip.
-    raster : Raster
-        Where the tip goes.
-    log_setpoint : float
-        ln I to hold, in the units of `Junction.log_current`.
-    start : float
-        Height from which the first pixel starts [Å].
-    tolerance : float
-        Last step in height [Å]; the error left is of the order of its square, and of the pairs beyond
-        `Junction.slack` (1e-8 Å).
-    full_output : bool
-        Return a dict of ``evaluations`` and ``fallbacks`` (L, P) as well.
-
-    Returns
-    -------
-    ndarray, (L, P)
-        Heights [Å].
-
-    Raises
-    ------
-    ValueError
-        If the setpoint is not finite, or at some pixel no height above the surface has it.
-    """
-    if not np.isfinite(log_setpoint):
-        raise ValueError(f"log_setpoint = {log_setpoint} must be finite")
-    z, evaluations, fallbacks = np.empty(raster.shape), np.empty(raster.shape, int), np.empty(raster.shape, int)
-    current.constant_current(
-        *map(np.ascontiguousarray, raster.xy), max(start, junction.floor), log_setpoint, junction.floor,
-        *junction.atoms, tolerance, z, evaluations, fallbacks,
-    )  # fmt: skip
-    if (evaluations == -current.ITERATIONS).any():
-        raise ValueError(f"no height found in {current.ITERATIONS} steps from {start} Å; start nearer to the surface")
-    if (evaluations < 0).any():
-        raise ValueError(
-            f"no height above {junction.floor:.2f} Å reaches ln I = {log_setpoint:.3g} at {(evaluations < 0).sum()} of "
-            f"{z.size} pixels; lower the setpoint (start the tip further away)"
-        )
-    return (z, {"evaluations": evaluations, "fallbacks": fallbacks}) if full_output else z

@@ -28,7 +28,7 @@ BASE = {
     "junction": {"kernels"},
     "tersoff_hamann": {"structures", "tightbinding"},
 }
-STACK = [["scan"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
+STACK = [["scan", "modes"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
 
 
 def may_import():

@@ -111,7 +111,7 @@ def test_compiled_and_readable_loops_agree():
     path = trajectory(raster, p.set({"piezo.drift_z": 0.1, "piezo.drift_x": -0.2}))
     rng = np.random.default_rng(0)
     sample = rng.uniform([-15, -15, -3], [15, 15, 0], (90, 3))
-    junction = stm.Junction(sample, [[0, 0, 0], [1, 2, 0.4]], np.ones((90, 2)), 1.0)
+    junction = stm.Junction(sample, [[0, 0, 0], [1, 2, 0.4]], np.ones((90, 2)), 1.0, slack=12.0)
     gains = feedback.Gains(0.05, feedback.integral_gain(0.4, 1.0, 1e-3), 1e-4)
     noise = 0.02 * rng.standard_normal(path.x.shape)
     both = [follow(junction, path, noise, -7.0, gains, 1e-3, 5.0, compiled=c) for c in (True, False)]
@@ -183,7 +183,7 @@ def test_one_s_own_arrays_as_sample_and_tip():
     s = stm.simulate(p, sample=([[0, 0, -2.0]], [1.0]), tip=([[0, 0, 7.0]], [0.5]))
     x, y = s.raster.xy
     d2 = s.ideal[12, 12] ** 2 + x[12, 12] ** 2 + y[12, 12] ** 2
-    np.testing.assert_allclose(s.ideal, np.sqrt(d2 - x**2 - y**2), atol=1e-9)
+    np.testing.assert_allclose(s.ideal, np.sqrt(d2 - x**2 - y**2), atol=2e-5)
     np.testing.assert_allclose(s.lattice, [[0, 0]])
     assert len(s.defects) == 0
 

@@ -1,4 +1,4 @@
-"""ln I of a tip above a sample, its slope, and the height at which ln I has a given value.
+"""ln I of a tip above a sample and its slope, point by point and along the path of a feedback loop.
 
 Every function works on a list of the pairs of atoms that matter around one position of the tip. A list stays
 valid while the tip is within ``SHIFT`` of that position, so neighbouring pixels and the steps of an iteration
@@ -15,9 +15,6 @@ from .exponential import exp64
 
 FAR = 1e30
 SHIFT = 0.6  # a list is made anew when the tip has moved further than this [Å]
-STEP = 1.0  # longest step in height, near the sample [Å]
-NEAR = 10.0  # height above the floor from which the tip may come half the way in one step [Å]
-ITERATIONS = 80
 
 
 @njit(**EXACT)
@@ -82,47 +79,6 @@ def log_current(x, y, z, sample, tip, weight, decay, slack, value, slope):
     for p in range(x.size):
         n = refresh(x[p], y[p], z[p], n, sample, tip, weight, slack, pairs, at)
         value[p], slope[p] = evaluate(x[p], y[p], z[p], pairs, n, at[3], decay)
-
-
-@njit(**INLINED)
-def solve_height(x, y, z, n, target, floor, sample, tip, weight, decay, slack, tolerance, pairs, at):
-    """Find the height where ln I = ``target``: Newton steps, held inside a bracket that only shrinks.
-
-    Returns the height, the length of the list, the number of evaluations (negative where no height above
-    ``floor`` will do) and the number of steps that fell back on bisection.
-    """
-    low, high, fallbacks = floor, FAR, 0
-    for k in range(1, ITERATIONS + 1):
-        n = refresh(x, y, z, n, sample, tip, weight, slack, pairs, at)
-        value, slope = evaluate(x, y, z, pairs, n, at[3], decay)
-        if value > target:
-            low = max(low, z)
-        else:
-            high = min(high, z)
-        longest = STEP if z - floor < NEAR else (z - floor) / 2
-        new = z + min(max((target - value) / slope, -longest), longest)
-        if new < low or new > high:
-            new, fallbacks = (low + high) / 2, fallbacks + 1
-        if abs(new - z) < tolerance:
-            return new, n, k if new - floor > 2 * tolerance else -k, fallbacks
-        z = new
-    return z, n, -ITERATIONS, fallbacks
-
-
-@njit(**OPTIONS)
-def constant_current(x, y, last, target, floor, sample, tip, weight, decay, slack, tolerance, z, calls, fallbacks):
-    """Fill ``z`` (L, P), each pixel starting from the ``last`` one, lines in alternating directions."""
-    pairs, at = workspace(sample, tip)
-    n = 0
-    lines, pixels = x.shape
-    for row in range(lines):
-        for step in range(pixels):
-            col = step if row % 2 == 0 else pixels - 1 - step
-            last, n, calls[row, col], fallbacks[row, col] = solve_height(
-                x[row, col], y[row, col], last, n, target, floor,
-                sample, tip, weight, decay, slack, tolerance, pairs, at,
-            )  # fmt: skip
-            z[row, col] = last
 
 
 @njit(**OPTIONS)

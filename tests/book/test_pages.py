@@ -3,6 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML, NO_BUILD, address, built_pages
+from playwright.sync_api import expect
 
 WITH_SLIDERS = [
     "book/01_pipeline.html", "book/02_atoms.html", "book/04_tight_binding.html", "book/05_scan_modes.html",
@@ -178,7 +179,7 @@ def test_old_browser_is_told(browser, page_name):
     page.add_init_script("delete window.DecompressionStream")
     page.goto(address(page_name))
     for figure in page.locator(".stmx").all():
-        assert "too old" in figure.locator("p.stmx-problem").first.text_content()
+        expect(figure.locator("p.stmx-problem").first).to_contain_text("too old")
         assert figure.locator(".stmx-still").is_visible()
     context.close()
 

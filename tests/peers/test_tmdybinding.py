@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stmlab.tightbinding import bloch_hamiltonian, model_named
-from stmlab.tightbinding.bands import angular_momentum, primitive_cell
+from stmlab.tightbinding.bands import primitive_cell
 from stmlab.tightbinding.hamiltonian import orbital_atoms
+from stmlab.tightbinding.spin import angular_momentum
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

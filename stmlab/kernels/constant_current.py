@@ -1,0 +1,176 @@
+"""The height at which ln I has a given value, for a whole image.
+
+The pairs of atoms that matter are listed for blocks of 16 x 16 pixels, and from those for tiles of 4 x 4. At the
+height of the pixel before, ln I is expanded up to the third power; the cubic is solved for the setpoint, and mostly
+that is all: one evaluation for a pixel. Steps that are too long, or leave the bracket, are taken again from where
+they end.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from . import INLINED, OPTIONS
+from .exponential import exponential
+
+BLOCK, TILE, LANES = 16, 4, 16  # pixels, pixels, pairs that are worked on together
+DRIFT = 0.5  # lists are made anew when the tip has risen or sunk further than this [Å]
+TRUST = 0.3  # longest step for which the cubic is believed [Å]
+LEAST = 1e-3  # 1/Å^2; the fourth power is well below this part of d^3 for steps that are believed
+STEP = 1.0  # longest step at all, near the sample [Å]
+NEAR = 10.0  # height above the floor from which the tip may come half the way in one step [Å]
+ITERATIONS = 80
+FAR = 1e30
+
+
+@njit(**INLINED)
+def select(source, count, x, y, z, radius, slack, cx, cy, out):
+    """Copy the pairs that matter for a tip within ``radius`` beside (x, y, z), lateral offsets from (cx, cy).
+
+    ``source`` and ``out`` (4, n) hold lateral offsets, vertical offset and weight. Pairs are kept that are somewhere
+    at most ``slack`` longer than the shortest. Returns their number, padded to whole lanes with weights of 0, and
+    the shortest distance.
+    """
+    nearest = FAR
+    for i in range(count):
+        dx, dy, dz = x + source[0, i], y + source[1, i], z + source[2, i]
+        nearest = min(nearest, dx * dx + dy * dy + dz * dz)
+    nearest = math.sqrt(nearest)
+    far = (nearest + slack) ** 2
+    # (sqrt(room) + radius)^2 without the root, from above: sqrt(room far) <= (room + far) / 2
+    wider = radius / math.sqrt(far)
+    n = 0
+    for i in range(count):
+        dx, dy, dz = x + source[0, i], y + source[1, i], z + source[2, i]
+        out[0, n], out[1, n] = source[0, i] + cx, source[1, i] + cy
+        out[2, n], out[3, n] = source[2, i], source[3, i]
+        room = far - dz * dz
+        n += (room > 0) & (dx * dx + dy * dy < room + radius * radius + wider * (room + far))
+    while n % LANES:
+        out[0, n], out[1, n], out[2, n], out[3, n] = 0, 0, nearest, 0
+        n += 1
+    return n, nearest
+
+
+@njit(**INLINED)
+def expand(x, y, z, pairs, n, nearest, decay):
+    r"""Return ln I and its first three derivatives by z, for a list of pairs.
+
+    With :math:`d`, :math:`c = dz/d` and :math:`q = (1 - c^2)/d` of a pair, the derivatives of
+    :math:`e^{-Kd}` are :math:`-Kc`, :math:`K^2c^2 - Kq` and :math:`-Kc(K^2c^2 - 3Kq - 3q/d)` times itself.
+    """
+    real = pairs.dtype.type
+    ox, oy, oz, weight = pairs[0], pairs[1], pairs[2], pairs[3]
+    x, y, z, far, k, one, three = real(x), real(y), real(z), real(nearest), real(decay), real(1), real(3)
+    s0, s1, s2, s3 = real(0), real(0), real(0), real(0)
+    for i in range(n):
+        dx, dy, dz = x + ox[i], y + oy[i], z + oz[i]
+        d = np.sqrt(dx * dx + dy * dy + dz * dz)
+        inverse = one / d
+        e = weight[i] * exponential(k * (far - d))
+        c = dz * inverse
+        q, kc = (one - c * c) * inverse, k * c
+        s0 += e
+        s1 -= e * kc
+        s2 += e * (kc * kc - k * q)
+        s3 += e * kc * (three * q * (k + inverse) - kc * kc)
+    a, b, c3 = s1 / s0, s2 / s0, s3 / s0
+    return math.log(s0) - decay * nearest, a, b - a * a, c3 - 3 * a * b + 2 * a * a * a
+
+
+@njit(**INLINED)
+def cubic_step(value, a, b, c):
+    """Solve value + a d + b d^2/2 + c d^3/6 = 0 for d near 0; return d, and how much its cubic term moves it.
+
+    The latter bounds what is neglected. It may vanish by chance, so a share ``LEAST`` of d^3 always counts.
+    """
+    d = -value / a
+    for _ in range(3):
+        slope = a + d * (b + 0.5 * c * d)
+        if slope < 0.5 * a:  # as steep as it should be: ln I falls
+            d -= (value + d * (a + d * (0.5 * b + d * c / 6))) / slope
+    return d, abs(d * d * d) * (abs(c / (6 * a)) + LEAST)
+
+
+@njit(**INLINED)
+def patch(x, y, row, col, size):
+    """Centre and radius of the pixels from (row, col) on, (3,), and the row and column behind the last of them."""
+    bottom, right = min(row + size, x.shape[0]), min(col + size, x.shape[1])
+    circle = np.zeros(3)
+    circle[0], circle[1] = (x[row, col] + x[bottom - 1, right - 1]) / 2, (y[row, col] + y[bottom - 1, right - 1]) / 2
+    for i in (row, bottom - 1):
+        for j in (col, right - 1):
+            circle[2] = max(circle[2], math.hypot(x[i, j] - circle[0], y[i, j] - circle[1]))
+    return circle, bottom, right
+
+
+@njit(**INLINED)
+def relist(z, everything, slack, block, around, tile, inside, counts, made):
+    """Make the lists anew if the tip has left the heights for which they were made.
+
+    ``around`` and ``inside`` (3,) are centre and radius of block and tile, ``counts`` (2,) the lengths of their
+    lists, ``made`` (3,) the heights at which these were made and the shortest distance of the latter.
+    """
+    if abs(z - made[0]) > 2 * DRIFT:
+        counts[0], _ = select(everything, everything.shape[1], around[0], around[1], z, around[2],
+                              slack + 2 * DRIFT, 0.0, 0.0, block)  # fmt: skip
+        made[0] = z
+    if abs(z - made[1]) > DRIFT:
+        counts[1], made[2] = select(block, counts[0], inside[0], inside[1], z, inside[2], slack,
+                                    inside[0], inside[1], tile)  # fmt: skip
+        made[1] = z
+
+
+@njit(**INLINED)
+def next_height(z, value, target, s1, s2, s3, bounds, tolerance):
+    """Take a step; return the new height, whether it is the last one, and whether it was a bisection."""
+    if value > target:
+        bounds[0] = max(bounds[0], z)
+    else:
+        bounds[1] = min(bounds[1], z)
+    d, doubt = cubic_step(value - target, s1, s2, s3)
+    longest = STEP if z - bounds[2] < NEAR else (z - bounds[2]) / 2
+    new = z + min(max(d, -longest), longest)
+    if bounds[0] <= new <= bounds[1]:
+        return new, abs(d) < TRUST and doubt < tolerance, 0
+    new = (bounds[0] + bounds[1]) / 2
+    return new, abs(new - z) < tolerance, 1
+
+
+@njit(**OPTIONS)
+def constant_current(x, y, last, target, floor, everything, decay, slack, tolerance, tile, z, calls, fallbacks):
+    """Fill ``z`` (L, P), tile by tile to and fro, each pixel starting from the one before.
+
+    ``everything`` (4, n) are all pairs, ``tile`` (4, n + lanes) is room for a list in the precision wanted. ``calls``
+    counts the evaluations, negative where no height above ``floor`` will do, ``fallbacks`` the bisections.
+    """
+    block = np.empty((4, everything.shape[1] + LANES))
+    counts, made, bounds = np.zeros(2, np.int64), np.full(3, FAR), np.empty(3)
+    lines, pixels = x.shape
+    down, across, per = (lines + BLOCK - 1) // BLOCK, (pixels + BLOCK - 1) // BLOCK, BLOCK // TILE
+    for b in range(down * across * per * per):
+        big, i, j = b // (per * per), b % (per * per) // per, b % per
+        row, col = big // across, big % across
+        col, j = (across - 1 - col if row % 2 else col), (per - 1 - j if (i + row) % 2 else j)
+        if b % (per * per) == 0:
+            around, _, _ = patch(x, y, row * BLOCK, col * BLOCK, BLOCK)
+            made[0] = FAR
+        if i * TILE + row * BLOCK >= lines or j * TILE + col * BLOCK >= pixels:
+            continue
+        top, left = i * TILE + row * BLOCK, j * TILE + col * BLOCK
+        inside, bottom, right = patch(x, y, top, left, TILE)
+        made[1] = FAR
+        for p in range((bottom - top) * (right - left)):
+            r, c = top + p // (right - left), p % (right - left)
+            c = left + c if (r - top) % 2 == 0 else right - 1 - c
+            bounds[0], bounds[1], bounds[2] = floor, FAR, floor
+            tries, bisections, done = 0, 0, False
+            while not done and tries < ITERATIONS:
+                relist(last, everything, slack, block, around, tile, inside, counts, made)
+                value, s1, s2, s3 = expand(x[r, c] - inside[0], y[r, c] - inside[1], last, tile, counts[1],
+                                           made[2], decay)  # fmt: skip
+                last, done, bisected = next_height(last, value, target, s1, s2, s3, bounds, tolerance)
+                tries, bisections = tries + 1, bisections + bisected
+            z[r, c], fallbacks[r, c] = last, bisections
+            calls[r, c] = tries if done and last - floor > 2 * tolerance else -tries

@@ -1,0 +1,152 @@
+"""Scan modes: what is recorded at constant height, and the height at constant current."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .kernels import constant_current as kernel
+
+
+def constant_height(junction, raster, height):
+    """Record ln I while the tip moves at one height.
+
+    Parameters
+    ----------
+    junction : Junction
+        Sample and tip.
+    raster : Raster
+        Where the tip goes.
+    height : float
+        Height of the tip's origin above z = 0 [Å].
+
+    Returns
+    -------
+    ndarray, (L, P)
+        ln I.
+
+    Raises
+    ------
+    ValueError
+        If the tip would touch the sample.
+    """
+    if not height >= junction.floor:
+        raise ValueError(f"height = {height} Å is inside the sample; raise the tip to at least {junction.floor:.2f} Å")
+    return junction.log_current(*raster.xy, height)
+
+
+def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-4, full_output=False):
+    r"""Find the height at which the current has its setpoint, pixel by pixel.
+
+    At the height of the pixel before, ln I and three derivatives are worked out once, and
+
+    .. math:: \ln I + I_1 d + \tfrac12 I_2 d^2 + \tfrac16 I_3 d^3 = \ln I^*
+
+    is solved for the step d; ln I is so nearly linear in z that this is mostly all. A bracket catches the steps
+    that would leave the root.
+
+    Parameters
+    ----------
+    junction : Junction
+        Sample and tip.
+    raster : Raster
+        Where the tip goes.
+    log_setpoint : float
+        ln I to hold, in the units of `Junction.log_current`.
+    start : float
+        Height from which the first pixel starts [Å].
+    tolerance : float
+        A step is the last one when its cubic term is smaller [Å]; the error left is smaller by far. From 1e-5 Å on
+        the sums run in single precision (which costs 1e-6 Å), below in double.
+    full_output : bool
+        Return a dict of ``evaluations`` and ``fallbacks`` (L, P) as well.
+
+    Returns
+    -------
+    ndarray, (L, P)
+        Heights [Å].
+
+    Raises
+    ------
+    ValueError
+        If the setpoint or tolerance is not finite or not positive, or at some pixel no height above the surface has
+        the setpoint.
+    """
+    if not np.isfinite(log_setpoint):
+        raise ValueError(f"log_setpoint = {log_setpoint} must be finite")
+    if not tolerance > 0:
+        raise ValueError(f"tolerance = {tolerance} Å must be greater than 0 Å")
+    x, y = map(np.ascontiguousarray, raster.xy)
+    if not hasattr(junction, "pairs"):
+        z, info = newton(junction, x, y, log_setpoint, start, tolerance)
+        return (z, info) if full_output else z
+    z, calls, fallbacks = np.empty(raster.shape), np.empty(raster.shape, int), np.empty(raster.shape, int)
+    pairs = junction.pairs
+    room = np.empty((4, pairs.shape[1] + kernel.LANES), np.float32 if tolerance >= 1e-5 else np.float64)
+    kernel.constant_current(
+        x, y, max(start, junction.floor), log_setpoint, junction.floor, pairs, 2 * junction.kappa, junction.slack,
+        tolerance, room, z, calls, fallbacks,
+    )  # fmt: skip
+    _refuse(z, calls, junction.floor, log_setpoint, start)
+    return (z, {"evaluations": calls, "fallbacks": fallbacks}) if full_output else z
+
+
+def _refuse(z, calls, floor, log_setpoint, start):
+    """Say why some pixels have no height."""
+    if (calls == -kernel.ITERATIONS).any():
+        raise ValueError(f"no height found in {kernel.ITERATIONS} steps from {start} Å; start nearer to the surface")
+    if (calls < 0).any():
+        raise ValueError(
+            f"no height above {floor:.2f} Å reaches ln I = {log_setpoint:.3g} at {(calls < 0).sum()} of {z.size} "
+            "pixels; lower the setpoint (start the tip further away)"
+        )
+
+
+def newton(junction, x, y, log_setpoint, start=6.0, tolerance=1e-12):
+    r"""Find the height at which the current has its setpoint, all pixels at once, in plain NumPy.
+
+    .. math:: z \leftarrow z + \frac{\ln I^* - \ln I}{d\ln I/dz}
+
+    within a bracket that only shrinks: steps that would leave it go to its middle. It needs nothing of a junction
+    but ln I and its slope, and is what the compiled search is tested against.
+
+    Parameters
+    ----------
+    junction : object
+        With ``log_current_and_slope(x, y, z)`` and ``floor``.
+    x, y : array
+        Where the tip is [Å].
+    log_setpoint : float
+        ln I to hold.
+    start : float
+        Height from which all pixels start [Å].
+    tolerance : float
+        Longest last step [Å].
+
+    Returns
+    -------
+    z : ndarray
+        Heights [Å].
+    info : dict
+        ``evaluations`` and ``fallbacks`` of each pixel.
+    """
+    floor, z = junction.floor, np.full(np.shape(x), max(start, junction.floor))
+    low, high = np.full_like(z, floor), np.full_like(z, np.inf)
+    calls, fallbacks, moving = np.zeros(z.shape, int), np.zeros(z.shape, int), np.ones(z.shape, bool)
+    for _ in range(kernel.ITERATIONS):
+        value, slope = junction.log_current_and_slope(x[moving], y[moving], z[moving])
+        calls[moving] += 1
+        old = z[moving]
+        low[moving] = np.where(value > log_setpoint, old, low[moving])
+        high[moving] = np.where(value > log_setpoint, high[moving], old)
+        longest = np.maximum(kernel.STEP, (old - floor) / 2)
+        new = old + np.clip((log_setpoint - value) / slope, -longest, longest)
+        outside = (new < low[moving]) | (new > high[moving])
+        new[outside] = ((low + high) / 2)[moving][outside]
+        fallbacks[moving] += outside
+        z[moving] = new
+        moving[moving] = np.abs(new - old) >= tolerance
+        if not moving.any():
+            break
+    calls[moving | (z - floor < 1e-6)] *= -1
+    _refuse(z, calls, floor, log_setpoint, start)
+    return z, {"evaluations": calls, "fallbacks": fallbacks}
