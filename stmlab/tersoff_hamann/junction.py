@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .tails import length, tails
 CHANNELS = {"s": (1.0,), "pz": (0.0, 1.0), "dz2": (-1 / 3, 0.0, 1.0)}  # D as a polynomial in (1/kappa) d/dz
 TILE = 4.0  # side of the squares whose points share a list of orbitals [Å]
 CHUNK = 64  # points at once
+RECENT = 16  # squares whose lists are remembered: a feedback loop asks for one point at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ class TersoffHamann:
         Images further than this to the side carry no current [Å]. At Gamma, at a height z, they would add about
         :math:`\frac{1 + \kappa d}{1 + \kappa z} e^{-\kappa (d - z)}` to the amplitude, relative, with
         :math:`d^2 = z^2 + \mathrm{reach}^2`: 5e-7 at 6 Å and 5e-6 at 10 Å for kappa = 1.05 1/Å. States that decay
-        faster lose more of what is left of them.
+        faster lose more of what is left of them: at K, on a lattice of 3.32 Å, 1e-6 and 1e-4 of the largest amplitude.
 
     Raises
     ------
@@ -77,6 +78,7 @@ class TersoffHamann:
     channel: str = "s"
     tip: tuple = (0.0, 0.0, 0.0)
     reach: float = 20.0
+    _recent: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         for name in ("positions", "states", "weights", "tip"):
@@ -118,21 +120,29 @@ class TersoffHamann:
         out = np.empty((2, len(points)))
         with one_thread():  # sums in another order would change the last bits
             for rows, around in self._tiles(points):
-                for part in np.array_split(rows, -(-len(rows) // CHUNK)):
-                    out[:, part] = self._evaluate(points[part], *around)
+                for part in np.array_split(rows, 1 + len(rows) // CHUNK):
+                    out[:, part] = self._evaluate(points[part], around)
         return tuple(v.reshape(arrays[0].shape)[()] for v in out)
 
     def _tiles(self, points):
         """Yield the rows of the points in each square, and the orbitals around them."""
         if self.cell is None or not any(self.pbc[:2]):
-            yield np.arange(len(points)), self._around(None)
+            yield np.arange(len(points)), self._remembered(None)
             return
         squares, which = np.unique(np.floor(points[:, :2] / TILE), axis=0, return_inverse=True)
         for n, square in enumerate(squares):
-            yield np.flatnonzero(which.ravel() == n), self._around(square * TILE)
+            yield np.flatnonzero(which.ravel() == n), self._remembered(tuple(square * TILE))
+
+    def _remembered(self, corner):
+        """What `_around` says, from memory if it was asked lately."""
+        if corner not in self._recent:
+            while len(self._recent) >= RECENT:
+                self._recent.pop(next(iter(self._recent)))
+            self._recent[corner] = self._around(corner if corner is None else np.array(corner))
+        return self._recent[corner]
 
     def _around(self, low):
-        """Positions (M, 3), names (M,) and real amplitudes (M, S or 2 S) of the orbitals around a square."""
+        """Orbitals around a square, kind by kind: name, positions (3, M), real amplitudes (M, S or 2 S)."""
         index, positions = np.arange(len(self.positions)), self.positions
         if low is not None:
             spread = low - self.reach, low + TILE + self.reach
@@ -144,18 +154,18 @@ class TersoffHamann:
         if self.k is not None:
             states = states * np.exp(1j * positions[:, :2] @ np.transpose(self.k))
         parts = [states.real, states.imag] if np.iscomplexobj(states) else [states]
-        return positions, self.orbitals[index], np.hstack(parts)
+        names, columns = self.orbitals[index], np.hstack(parts)
+        return [(name, positions[names == name].T, columns[names == name]) for name in sorted(set(names.tolist()))]
 
-    def _evaluate(self, points, positions, names, states):
+    def _evaluate(self, points, kinds):
         """ln I and its slope (P,) from the orbitals in a list."""
-        offset = points.T[:, :, None] - positions.T[:, None]
-        nearest = length(offset).min(axis=1, keepdims=True)
+        offsets = [points.T[:, :, None] - positions[:, None] for _, positions, _ in kinds]
+        nearest = np.min([length(offset).min(axis=1, keepdims=True) for offset in offsets], axis=0)
         rule, value, slope = CHANNELS[self.channel], 0.0, 0.0
-        for name in np.unique(names):
-            mine = names == name
-            chi = tails(name, offset[..., mine], nearest, self.kappa, len(rule) + 1)
-            value = value + sum(c * f for c, f in zip(rule, chi[:-1], strict=True) if c) @ states[mine]
-            slope = slope + sum(c * f for c, f in zip(rule, chi[1:], strict=True) if c) @ states[mine]
+        for (name, _, states), offset in zip(kinds, offsets, strict=True):
+            chi = tails(name, offset, nearest, self.kappa, len(rule) + 1)
+            value = value + sum(c * f for c, f in zip(rule, chi[:-1], strict=True) if c) @ states
+            slope = slope + sum(c * f for c, f in zip(rule, chi[1:], strict=True) if c) @ states
         weights = np.tile(self.weights, states.shape[1] // len(self.weights))
         total = np.maximum(value**2 @ weights, np.finfo(float).tiny)  # not 0, even on a node
         steep = 2 * self.kappa * ((value * slope) @ weights) / total
