@@ -6,10 +6,10 @@ from scipy.integrate import quad
 from scipy.special import erf, j0
 
 from stmlab.junction import Junction
+from stmlab.modes import constant_current
 from stmlab.scan import Raster
-from stmlab.scan import constant_current as constant_current_of_pairs
 from stmlab.structures import add_defects, images, wse2
-from stmlab.tersoff_hamann import CHANNELS, TersoffHamann, constant_current, corrugation, tersoff_hamann
+from stmlab.tersoff_hamann import CHANNELS, TersoffHamann, corrugation, tersoff_hamann
 from stmlab.tersoff_hamann.tails import harmonic
 from stmlab.tightbinding import bias_window, fermi_level, ldos, spectrum
 from stmlab.tightbinding.slater_koster import ORBITALS
@@ -346,25 +346,17 @@ def test_a_finite_set_of_atoms_has_no_images():
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_surface_has_the_current_asked_for(channel):
-    junction = lattice(np.array([0.3, 0.2]), channel, reach=20.0)
-    x, y = np.meshgrid(np.linspace(0, 5, 6), np.linspace(0, 4, 5))
+    junction, raster = lattice(np.array([0.3, 0.2]), channel, reach=20.0), Raster(5.0, 4.0, 6, 5)
     setpoint = junction.log_current(0.0, 0.0, 6.0)
-    z = constant_current(junction, x, y, setpoint, start=9.0)
-    assert z.shape == x.shape
-    assert z[0, 0] == pytest.approx(6.0, abs=1e-8)
-    np.testing.assert_allclose(junction.log_current(x, y, z), setpoint, rtol=0, atol=1e-8)
-
-
-def test_surface_of_the_pair_sum_is_that_of_the_compiled_search():
-    junction, raster = lattice_of_pairs(), Raster(8.0, 6.0, 8, 6)
-    setpoint = junction.log_current(0.0, 0.0, 5.0)
-    mine = constant_current(junction, *raster.xy, setpoint)
-    np.testing.assert_allclose(mine, constant_current_of_pairs(junction, raster, setpoint), rtol=0, atol=1e-6)
+    z = constant_current(junction, raster, setpoint, start=7.0, tolerance=1e-10)
+    assert z.shape == raster.shape
+    assert np.ptp(z) > 1e-3
+    np.testing.assert_allclose(junction.log_current(*raster.xy, z), setpoint, rtol=0, atol=1e-8)
 
 
 def test_a_setpoint_inside_the_sample_is_refused():
     with pytest.raises(ValueError, match="lower the setpoint"):
-        constant_current(lattice(GAMMA), 0.0, 0.0, 3.0)
+        constant_current(lattice(GAMMA), Raster(2.0, 2.0, 2, 2), 30.0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ decay, its own nodes and its own contrast.
 """
 
 from .junction import CHANNELS, TersoffHamann
+from .lateral import corrugation
 from .states import tersoff_hamann
-from .surface import constant_current, corrugation
 
-__all__ = ["CHANNELS", "TersoffHamann", "constant_current", "corrugation", "tersoff_hamann"]
+__all__ = ["CHANNELS", "TersoffHamann", "corrugation", "tersoff_hamann"]
