@@ -26,6 +26,7 @@ BASE = {
     "piezo": {"kernels"},
     "tightbinding": {"structures", "kernels", "_resources"},
     "junction": {"kernels"},
+    "tersoff_hamann": {"structures", "tightbinding"},
 }
 STACK = [["scan", "modes", "spectra"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
 

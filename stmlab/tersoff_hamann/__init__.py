@@ -1,0 +1,11 @@
+"""The tunnelling current of a point above a sample, state by state: the amplitudes of all orbitals interfere.
+
+`stmlab.junction` adds the currents of pairs of atoms. Here amplitudes add up first, so every state has its own
+decay, its own nodes and its own contrast.
+"""
+
+from .junction import CHANNELS, TersoffHamann
+from .lateral import corrugation
+from .states import tersoff_hamann
+
+__all__ = ["CHANNELS", "TersoffHamann", "corrugation", "tersoff_hamann"]
