@@ -21,6 +21,7 @@ _HOME = {
     "ldos": "tightbinding",
     "weights": "tightbinding",
     "Junction": "junction",
+    "TersoffHamann": "tersoff_hamann",
     "spectroscopy": "spectra",
     "Raster": "scan",
     "Scan": "scan",
@@ -32,7 +33,8 @@ _HOME = {
 }
 _MODULES = (
     "analysis", "check", "feedback", "interactive", "io", "junction", "labels", "microscope", "modes", "noise",
-    "parameters", "piezo", "plot", "scan", "spectra", "structures", "tightbinding",
+    "parameters", "piezo", "plot", "scan", "spectra", "structures",
+    "tersoff_hamann", "tightbinding",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]

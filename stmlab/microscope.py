@@ -177,7 +177,8 @@ def build_junction(parameters, sample, tip, path, method=None):
         Where the top atoms and the defects are.
     """
     j, s, t = parameters.junction, parameters.sample, parameters.tip
-    energy, factor = bias_window(j.bias, j.temperature)
+    nodes = max(16, int(np.ceil(abs(j.bias) / s.broadening)))  # enough for the narrowest feature there can be
+    energy, factor = bias_window(j.bias, j.temperature, nodes)
     with one_thread():  # sums in another order would change the last bits
         needle = electrode(tip, t.model, s.broadening)
         end = turned(needle.positions, t.rotation, t.tilt, t.azimuth)

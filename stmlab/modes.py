@@ -6,6 +6,8 @@ import numpy as np
 
 from .kernels import constant_current as kernel
 
+FLAT = 1e-2  # 1/Å; ln I of atoms falls at least so fast
+
 
 def constant_height(junction, raster, height):
     """Record ln I while the tip moves at one height.
@@ -139,14 +141,15 @@ def newton(junction, x, y, log_setpoint, start=6.0, tolerance=1e-6):
         low[moving] = np.where(value > log_setpoint, old, low[moving])
         high[moving] = np.where(value > log_setpoint, high[moving], old)
         longest = np.maximum(kernel.STEP, (old - floor) / 2)
-        new = old + np.clip((log_setpoint - value) / slope, -longest, longest)
+        # a wave function can have nodes, where ln I does not fall; the step stays finite and upwards there
+        new = old + np.clip((log_setpoint - value) / np.minimum(slope, -FLAT), -longest, longest)
         outside = (new < low[moving]) | (new > high[moving])
-        new[outside] = ((low + high) / 2)[moving][outside]
+        new[outside] = (low[moving] + np.minimum(high[moving], old + longest))[outside] / 2
         fallbacks[moving] += outside
         z[moving] = new
         moving[moving] = np.abs(new - old) >= tolerance
         if not moving.any():
             break
-    calls[moving | (z - floor < 1e-6)] *= -1
+    calls[moving | (z - floor < 2 * tolerance)] *= -1
     _refuse(z, calls, floor, log_setpoint, start)
     return z, {"evaluations": calls, "fallbacks": fallbacks}
