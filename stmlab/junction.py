@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp
@@ -116,13 +117,7 @@ class Junction:
         """Lowest height of the tip's origin that counts as above the sample [Å]: 1 Å from plane to plane."""
         return float(self.sample[:, 2].max() - self.tip[:, 2].min() + 1.0)
 
-    @property
-    def atoms(self) -> tuple:
-        """What the compiled loops take: sample, tip, weights, 2 kappa, slack."""
-        carrying = self.weights.any(axis=1)
-        return self.sample[carrying], self.tip, self.weights[carrying], 2 * self.kappa, self.slack
-
-    @property
+    @cached_property
     def pairs(self) -> np.ndarray:
         """Lateral and vertical offsets [Å] and weight of every pair with a weight, (4, n)."""
         i, j = np.nonzero(self.weights)
@@ -136,5 +131,6 @@ class Junction:
         """ln I and d ln I/dz [1/Å] at tip positions x, y, z [Å], arrays that broadcast."""
         points = np.broadcast_arrays(x, y, z)
         value, slope = np.empty(points[0].size), np.empty(points[0].size)
-        current.log_current(*(np.array(v, float).ravel() for v in points), *self.atoms, value, slope)
+        flat = (np.array(v, float).ravel() for v in points)
+        current.log_current(*flat, self.pairs, 2 * self.kappa, self.slack, value, slope)
         return value.reshape(points[0].shape)[()], slope.reshape(points[0].shape)[()]

@@ -84,9 +84,8 @@ def topographs(parameters, biases, seed=0, index=0, sample=None, tip=None):
     ndarray, (B, L, P)
         Heights at which the median current of each bias at ``junction.height`` flows [Å].
     """
-    raster, path = frame(parameters), trajectory(frame(parameters), parameters)
+    raster, path, images = frame(parameters), trajectory(frame(parameters), parameters), []
     sheet = wse2_sheet(parameters, raster, seed, index) if sample is None else sample
-    images = []
     for bias in biases:
         p = parameters.set({"junction.bias": float(bias)})
         junction, _ = build_junction(p, sheet, p.tip.apex if tip is None else tip, path)
@@ -290,7 +289,8 @@ def follow(junction, path, hiss, setpoint, gains, dt, start, compiled=True):
     height, error = np.empty(x.size), np.empty(x.size)
     if compiled:
         per_step = gains.kp, gains.ki * dt, gains.kd / dt
-        current.feedback(x, y, lift, noise, start, setpoint, junction.floor, *per_step, *junction.atoms, height, error)
+        pairs = junction.pairs, 2 * junction.kappa, junction.slack
+        current.feedback(x, y, lift, noise, start, setpoint, junction.floor, *per_step, *pairs, height, error)
     else:
         z, state = start, feedback.init(start)
         for n in range(x.size):

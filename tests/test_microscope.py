@@ -10,7 +10,7 @@ import stmlab as stm
 from stmlab import feedback, piezo
 from stmlab._resources import data_path
 from stmlab.analysis import lattice_vectors
-from stmlab.microscope import build_junction, follow, frame, pixels, trajectory, wse2_sheet
+from stmlab.microscope import build_junction, follow, frame, pixels, topographs, trajectory, wse2_sheet
 from stmlab.structures import DEFECTS
 from stmlab.tightbinding import fermi_level, ldos
 from stmlab.tightbinding.ldos import best_method
@@ -309,3 +309,19 @@ def test_one_s_own_sheet_takes_the_fast_way_and_a_strained_one_does_not():
     assert best_method(strained, "single-orbital") == "exact"
     assert best_method(stm.tip("111", size=12), "tungsten-single-orbital") == "kpm"
     assert best_method(stm.wse2((25, 25)).repeat((2, 1, 1)), "single-orbital") == "kpm"
+
+
+def test_topographs_at_several_biases_are_those_of_single_scans():
+    p = stm.Parameters().set(SMALL | {"sample.model": "fang-2015"})
+    both = topographs(p, [-1.2, 1.2], seed=3)
+    assert both.shape == (2, 24, 24)
+    for bias, image in zip((-1.2, 1.2), both, strict=True):
+        np.testing.assert_array_equal(image, stm.simulate(p.set({"junction.bias": bias}), seed=3).ideal)
+    assert np.abs(both[0] - both[1]).max() > 0.05
+
+
+def test_a_tilted_barrier_lets_more_current_through_further_up():
+    p = stm.Parameters().set(SMALL | PRISTINE | {"junction.bias": 1.0})
+    decay = [build_junction(q, wse2_sheet(q, frame(q), 0, 0), q.tip.apex, trajectory(frame(q), q))[0].kappa
+             for q in (p, p.set({"junction.barrier": "tilted"}))]  # fmt: skip
+    assert decay[1] / decay[0] == pytest.approx(np.sqrt(4.0 / 4.5))

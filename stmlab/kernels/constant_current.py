@@ -13,44 +13,14 @@ from numba import njit
 
 from . import INLINED, OPTIONS
 from .exponential import exponential
+from .pairs import DRIFT, FAR, LANES, select
 
-BLOCK, TILE, LANES = 16, 4, 16  # pixels, pixels, pairs that are worked on together
-DRIFT = 0.5  # lists are made anew when the tip has risen or sunk further than this [Å]
+BLOCK, TILE = 16, 4  # pixels
 TRUST = 0.3  # longest step for which the cubic is believed [Å]
 LEAST = 1e-3  # 1/Å^2; the fourth power is well below this part of d^3 for steps that are believed
 STEP = 1.0  # longest step at all, near the sample [Å]
 NEAR = 10.0  # height above the floor from which the tip may come half the way in one step [Å]
 ITERATIONS = 80
-FAR = 1e30
-
-
-@njit(**INLINED)
-def select(source, count, x, y, z, radius, slack, cx, cy, out):
-    """Copy the pairs that matter for a tip within ``radius`` beside (x, y, z), lateral offsets from (cx, cy).
-
-    ``source`` and ``out`` (4, n) hold lateral offsets, vertical offset and weight. Pairs are kept that are somewhere
-    at most ``slack`` longer than the shortest. Returns their number, padded to whole lanes with weights of 0, and
-    the shortest distance.
-    """
-    nearest = FAR
-    for i in range(count):
-        dx, dy, dz = x + source[0, i], y + source[1, i], z + source[2, i]
-        nearest = min(nearest, dx * dx + dy * dy + dz * dz)
-    nearest = math.sqrt(nearest)
-    far = (nearest + slack) ** 2
-    # (sqrt(room) + radius)^2 without the root, from above: sqrt(room far) <= (room + far) / 2
-    wider = radius / math.sqrt(far)
-    n = 0
-    for i in range(count):
-        dx, dy, dz = x + source[0, i], y + source[1, i], z + source[2, i]
-        out[0, n], out[1, n] = source[0, i] + cx, source[1, i] + cy
-        out[2, n], out[3, n] = source[2, i], source[3, i]
-        room = far - dz * dz
-        n += (room > 0) & (dx * dx + dy * dy < room + radius * radius + wider * (room + far))
-    while n % LANES:
-        out[0, n], out[1, n], out[2, n], out[3, n] = 0, 0, nearest, 0
-        n += 1
-    return n, nearest
 
 
 @njit(**INLINED)
