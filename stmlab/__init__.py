@@ -28,6 +28,7 @@ _HOME = {
     "constant_height": "modes",
     "constant_current": "modes",
     "simulate": "microscope",
+    "topographs": "microscope",
     "load_scan": "io",
     "save_scan": "io",
 }
