@@ -109,3 +109,11 @@ def test_impossible_junctions_are_refused(change, message):
     good = {"sample": [[0, 0, 0]], "tip": [[0, 0, 0]], "weights": [[1.0]], "kappa": 1.0}
     with pytest.raises(ValueError, match=message):
         Junction(**(good | change))
+
+
+def test_a_tip_below_the_sample_sees_its_mirror_image():
+    """The formula knows nothing of the surface; nothing on the way may divide by 0 there."""
+    junction = Junction([[0, 0, 0], [3, 0, 0]], [[0, 0, 0]], [[1.0], [0.5]], 1.1, slack=12)
+    above, below = (junction.log_current_and_slope(0.0, 0.0, z) for z in (1.2, -1.2))
+    assert below[0] == pytest.approx(above[0], abs=1e-12)
+    assert below[1] == pytest.approx(-above[1], abs=1e-12)

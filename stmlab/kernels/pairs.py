@@ -8,6 +8,7 @@ from numba import njit
 from . import INLINED
 
 FAR = 1e30
+AWAY = 1e3  # Å; where pairs of no weight are put, so that no tip can be at their place
 LANES = 16  # pairs that are worked on together
 DRIFT = 0.5  # lists are made anew when the tip has risen or sunk further than this [Å]
 WIDE, NARROW = 6.0, 1.0  # radii of the two lists that follow a tip on its way [Å]
@@ -37,7 +38,7 @@ def select(source, count, x, y, z, radius, slack, cx, cy, out):
         room = far - dz * dz
         n += (room > 0) & (dx * dx + dy * dy < room + radius * radius + wider * (room + far))
     while n % LANES:
-        out[0, n], out[1, n], out[2, n], out[3, n] = 0, 0, nearest, 0
+        out[0, n], out[1, n], out[2, n], out[3, n] = 0, 0, AWAY, 0
         n += 1
     return n, nearest
 
