@@ -140,6 +140,22 @@ def _side_of_the_triangle():
     return tip("111", 1).get_distance(0, 1)
 
 
+@exercise("3.1", unit="decades per Å")
+def _decades_per_angstrom():
+    """How fast the current between two atoms falls at a work function of 5.5 eV."""
+    from .junction import kappa
+
+    return 2 * kappa(5.5) / np.log(10)
+
+
+@exercise("3.2", unit="eV")
+def _barrier_of_an_eighth():
+    """Apparent barrier when the current falls to an eighth in 1 Å."""
+    from .spectra import apparent_barrier
+
+    return float(apparent_barrier(-np.log(8)))
+
+
 @exercise("4.1", unit="moments", tolerance=0.025)
 def _moments_for_a_width():
     """Moments that give Jackson's kernel a width of 0.1 eV in the middle of the single-orbital band."""

@@ -6,8 +6,8 @@ from conftest import HTML, NO_BUILD, address, built_pages
 from playwright.sync_api import expect
 
 WITH_SLIDERS = [
-    "book/01_pipeline.html", "book/02_atoms.html", "book/04_tight_binding.html", "book/05_scan_modes.html",
-    "book/12_real.html",
+    "book/01_pipeline.html", "book/02_atoms.html", "book/03_tunnelling.html", "book/04_tight_binding.html",
+    "book/05_scan_modes.html", "book/12_real.html",
 ]  # fmt: skip
 
 
