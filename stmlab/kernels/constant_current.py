@@ -1,6 +1,6 @@
 """The height at which ln I has a given value, for a whole image.
 
-The pairs of atoms that matter are listed for blocks of 16 x 16 pixels, and from those for tiles of 4 x 4. At the
+The pairs of atoms that matter are listed for blocks of 16 x 16 pixels, and from those for tiles of 8 x 8. At the
 height of the pixel before, ln I is expanded up to the third power; the cubic is solved for the setpoint, and mostly
 that is all: one evaluation for a pixel. Steps that are too long, or leave the bracket, are taken again from where
 they end.
@@ -15,7 +15,7 @@ from . import INLINED, OPTIONS
 from .exponential import exponential
 from .pairs import DRIFT, FAR, LANES, select
 
-BLOCK, TILE = 16, 4  # pixels
+BLOCK, TILE = 16, 8  # pixels
 TRUST = 0.3  # longest step for which the cubic is believed [Å]
 LEAST = 1e-3  # 1/Å^2; the fourth power is well below this part of d^3 for steps that are believed
 STEP = 1.0  # longest step at all, near the sample [Å]
@@ -31,14 +31,13 @@ def expand(x, y, z, pairs, n, nearest, decay):
     :math:`e^{-Kd}` are :math:`-Kc`, :math:`K^2c^2 - Kq` and :math:`-Kc(K^2c^2 - 3Kq - 3q/d)` times itself.
     """
     real = pairs.dtype.type
-    ox, oy, oz, weight = pairs[0], pairs[1], pairs[2], pairs[3]
     x, y, z, far, k, one, three = real(x), real(y), real(z), real(nearest), real(decay), real(1), real(3)
     s0, s1, s2, s3 = real(0), real(0), real(0), real(0)
     for i in range(n):
-        dx, dy, dz = x + ox[i], y + oy[i], z + oz[i]
+        dx, dy, dz = x + pairs[0, i], y + pairs[1, i], z + pairs[2, i]
         d = np.sqrt(dx * dx + dy * dy + dz * dz)
         inverse = one / d
-        e = weight[i] * exponential(k * (far - d))
+        e = pairs[3, i] * exponential(k * (far - d))
         c = dz * inverse
         q, kc = (one - c * c) * inverse, k * c
         s0 += e
@@ -137,7 +136,9 @@ def constant_current(x, y, last, target, floor, everything, decay, slack, tolera
             bounds[0], bounds[1], bounds[2] = floor, FAR, floor
             tries, bisections, done = 0, 0, False
             while not done and tries < ITERATIONS:
-                relist(last, everything, slack, block, around, tile, inside, counts, made)
+                # asked here, because handing arrays on costs more than the question
+                if abs(last - made[1]) > DRIFT or abs(last - made[0]) > 2 * DRIFT:
+                    relist(last, everything, slack, block, around, tile, inside, counts, made)
                 value, s1, s2, s3 = expand(x[r, c] - inside[0], y[r, c] - inside[1], last, tile, counts[1],
                                            made[2], decay)  # fmt: skip
                 last, done, bisected = next_height(last, value, target, s1, s2, s3, bounds, tolerance)

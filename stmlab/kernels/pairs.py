@@ -51,15 +51,20 @@ def lists(everything):
 
 
 @njit(**INLINED)
+def strayed(x, y, z, made):
+    """Whether the tip has left the range of the narrow list."""
+    return (x - made[3]) ** 2 + (y - made[4]) ** 2 > NARROW**2 or abs(z - made[5]) > DRIFT
+
+
+@njit(**INLINED)
 def follow(x, y, z, everything, slack, wide, narrow, counts, made):
-    """Keep the narrow list right for a tip at (x, y, z): from the wide one, and that from all pairs, when it has left.
+    """Make the narrow list for a tip at (x, y, z): from the wide one, and that from all pairs, when it has left.
 
     ``made`` (7,) are the places where the lists were made, wide and narrow, and the shortest distance of the latter.
     The lateral offsets in the narrow list count from where it was made.
     """
     if (x - made[0]) ** 2 + (y - made[1]) ** 2 > (WIDE - NARROW) ** 2 or abs(z - made[2]) > DRIFT:
         counts[0], _ = select(everything, everything.shape[1], x, y, z, WIDE, slack + 2 * DRIFT, 0.0, 0.0, wide)
-        made[0], made[1], made[2], made[3] = x, y, z, FAR
-    if (x - made[3]) ** 2 + (y - made[4]) ** 2 > NARROW**2 or abs(z - made[5]) > DRIFT:
-        counts[1], made[6] = select(wide, counts[0], x, y, z, NARROW, slack, x, y, narrow)
-        made[3], made[4], made[5] = x, y, z
+        made[0], made[1], made[2] = x, y, z
+    counts[1], made[6] = select(wide, counts[0], x, y, z, NARROW, slack, x, y, narrow)
+    made[3], made[4], made[5] = x, y, z
