@@ -7,6 +7,7 @@ import tempfile
 import textwrap
 import threading
 import tomllib
+import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +32,14 @@ class Mistake(ValueError):
 
 def main(argv=None):
     """Run the command and leave with its status: 0 done, 2 a user's mistake, 130 interrupted."""
-    sys.exit(_status(argv))
+    with warnings.catch_warnings():
+        warnings.showwarning = _remark
+        sys.exit(_status(argv))
+
+
+def _remark(message, *_where):
+    """Print a warning as one line, without the line of code that gave it."""
+    print("stmlab: warning:", " ".join(str(message).split()), file=sys.stderr)
 
 
 def _status(argv):

@@ -12,6 +12,7 @@ import pytest
 
 import stmlab
 from stmlab import cli
+from stmlab._resources import data_path
 from stmlab.parameters import Parameters, leaves
 
 # A frame that takes a moment, not a minute.
@@ -323,3 +324,14 @@ def test_ctrl_c_leaves_with_130_and_no_file(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line(place, capsys):
+    """Whose hoppings do not fit the lattice is told, and gets the image."""
+    model = data_path("models", "single-orbital.toml").read_text("utf-8").replace("a = 3.32", "a = 3.25")
+    Path("other.toml").write_text(model, "utf-8")
+    small = [f"--set=raster.{name}=8" for name in ("width", "height", "pixels", "lines")]
+    assert run("simulate", "--set", "sample.model=other.toml", *small, "--out", "x.png") == 0
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("stmlab: warning: lattice constant 3.32 Å is 2.2% off")

@@ -107,6 +107,8 @@ def load_model(path):
         soc = {element: unit * value for element, value in table.get("spin-orbit", {}).items()}
         make = {"slater-koster": _slater_koster, "fang": _fang, "liu": _liu}[table["kind"]]
         return Model(**common, spin_orbit=soc, **make(table, unit))
+    except OSError as problem:
+        raise ValueError(f"{path}, a table of a tight-binding model, cannot be read: {problem.strerror}") from problem
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise ValueError(f"{path} is no table of a tight-binding model: {problem}") from problem
 

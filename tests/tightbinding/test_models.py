@@ -217,3 +217,8 @@ def test_damaged_tables_are_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ValueError, match="no table of a tight-binding model"):
         load_model(path)
+
+
+def test_a_table_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.toml, a table of a tight-binding model, cannot be read: No such file"):
+        model_named(str(tmp_path / "none.toml"))
