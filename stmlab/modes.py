@@ -58,7 +58,7 @@ def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-4, 
         Height from which the first pixel starts [Å].
     tolerance : float
         A step is the last one when its cubic term is smaller [Å]; the error left is smaller by far. From 1e-5 Å on
-        the sums run in single precision (which costs 1e-6 Å), below in double.
+        the sums run in single precision (which costs a few 1e-6 Å), below in double.
     full_output : bool
         Return a dict of ``evaluations`` and ``fallbacks`` (L, P) as well.
 

@@ -307,6 +307,10 @@ def test_one_s_own_sheet_takes_the_fast_way_and_a_strained_one_does_not():
     strained.positions[4] += 0.01
     assert best_method(sheet, "single-orbital") == "tmatrix"
     assert best_method(strained, "single-orbital") == "exact"
+    exchanged = stm.wse2((6, 6))
+    exchanged.symbols[0] = "Mo"  # by hand, so that the bookkeeping knows nothing of it
+    with pytest.raises(ValueError, match="no parameters for Mo"):
+        stm.simulate(stm.Parameters().set(SMALL), sample=exchanged)
     assert best_method(stm.tip("111", size=12), "tungsten-single-orbital") == "kpm"
     assert best_method(stm.wse2((25, 25)).repeat((2, 1, 1)), "single-orbital") == "kpm"
 

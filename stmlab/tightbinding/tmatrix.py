@@ -98,11 +98,15 @@ def knows_its_sites(atoms):
 
 
 def is_sheet(atoms):
-    """Whether atoms are a sheet made by `wse2`, perhaps with defects, that nobody has moved or repeated since."""
+    """Whether atoms are a sheet made by `wse2`, perhaps with defects, and nobody has moved or exchanged one since."""
     if not knows_its_sites(atoms) or len(np.unique(atoms.arrays["site"])) < len(atoms):
         return False
-    perfect = wse2(atoms.info["size"], atoms.info["lattice_constant"], atoms.info["thickness"])
+    elements = atoms.info.get("elements", ("W", "Se"))
+    perfect = wse2(atoms.info["size"], atoms.info["lattice_constant"], atoms.info["thickness"], *elements)
     if max(atoms.arrays["site"]) >= len(perfect) or not np.allclose(atoms.cell[:2], perfect.cell[:2], atol=1e-9):
+        return False
+    hosts = atoms.arrays.get("host", atoms.get_chemical_symbols())
+    if list(hosts) != list(np.array(perfect.get_chemical_symbols())[atoms.arrays["site"]]):
         return False
     ideal = atoms.positions - atoms.arrays.get("displacement", 0.0)
     return bool(np.all(atoms.pbc == perfect.pbc)) and np.allclose(ideal, perfect.positions[atoms.arrays["site"]])
