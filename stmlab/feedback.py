@@ -260,9 +260,10 @@ def stability_limit(controller, slope, gain="all"):
         return np.abs(np.linalg.eigvals(none + np.multiply.outer(factor, each))).max(-1) > 1 + 1e-9
 
     factors = np.geomspace(1e-6, 1e9, 512) / (np.abs(each).max() or 1.0)
-    if not unstable(factors).any():
+    growing = unstable(factors)
+    if not growing.any():
         return np.inf
-    first = int(np.argmax(unstable(factors)))
+    first = int(np.argmax(growing))
     if first == 0:
         return 0.0
     low, high = factors[first - 1], factors[first]
