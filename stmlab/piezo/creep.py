@@ -45,19 +45,17 @@ def drifted_lattice(vectors, velocity, raster):
     velocity : (2,) array
         Drift velocity of the tip relative to the sample [Å/s].
     raster : Raster
-        Anything with `angle`, `direction`, `width`, `height`, `lines` and `line_time`, and with `line_period`, the
-        time of a whole line with its turn-arounds, where that is not twice the `line_time`.
+        Anything with ``at(row, col)`` [Å], and with the `dwell` on a pixel and the `line_period` [s].
 
     Returns
     -------
     ndarray, (..., 2)
         Lattice vectors in the image, in sample axes [Å].
     """
-    c, s = np.cos(np.deg2rad(raster.angle)), np.sin(np.deg2rad(raster.angle))
-    up = 1.0 if raster.direction == "up" else -1.0
-    fast, slow = np.array([c, s]), up * np.array([-s, c])
-    period = getattr(raster, "line_period", 2 * raster.line_time)
-    gradient = fast * raster.line_time / raster.width + slow * period * raster.lines / raster.height
+    rows, columns = np.array([0, 0, 1]), np.array([0, 1, 0])
+    x, y = raster.at(rows, columns)
+    steps = np.array([[x[1] - x[0], y[1] - y[0]], [x[2] - x[0], y[2] - y[0]]])  # Å, to the next pixel, the next line
+    gradient = np.linalg.solve(steps, [raster.dwell, raster.line_period])
     return np.asarray(vectors) @ np.linalg.inv(np.eye(2) + np.outer(velocity, gradient)).T
 
 

@@ -31,8 +31,12 @@ def test_drift_along_the_slow_axis_stretches_it():
     np.testing.assert_allclose(down, [[0, 1.0]], atol=1e-12)
 
 
-def test_prediction_is_the_inverse_of_the_true_map():
-    raster = Raster(60, 50, 64, 48, angle=33, line_time=0.7)
+@pytest.mark.parametrize("fast_axis", ["x", "y"])
+@pytest.mark.parametrize("fast_direction", ["forward", "backward"])
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_prediction_is_the_inverse_of_the_true_map(fast_axis, fast_direction, direction):
+    words = {"fast_axis": fast_axis, "fast_direction": fast_direction, "direction": direction}
+    raster = Raster(60, 50, 64, 48, angle=33, line_time=0.7, overscan=0.1, **words)
     velocity = np.array([0.05, -0.03])
     x, y = raster.xy
     true = np.stack([x + velocity[0] * raster.time[0], y + velocity[1] * raster.time[0]], -1)
@@ -57,11 +61,10 @@ def test_shear_is_measured_in_the_image(velocity):
 
 
 def test_the_time_of_a_line_counts_its_turn_arounds():
-    class Overscanned:
-        angle, direction, width, height, lines, line_time, line_period = 0.0, "up", 50.0, 40.0, 16, 1.0, 2.5
-
-    gained = 0.1 * 40 / (16 * 2.5)  # Å/s: a tenth of the scan's speed
-    np.testing.assert_allclose(drifted_lattice([[0.0, 1.1]], (0, gained), Overscanned), [[0, 1.0]], atol=1e-12)
+    raster = Raster(50, 40, 32, 16, line_time=1.0, overscan=0.25)
+    assert raster.line_period == 4.0
+    gained = 0.1 * 40 / (16 * 4.0)  # Å/s: a tenth of the scan's speed
+    np.testing.assert_allclose(drifted_lattice([[0.0, 1.1]], (0, gained), raster), [[0, 1.0]], atol=1e-12)
 
 
 # ---- the law ------------------------------------------------------------------------------------------
