@@ -1,5 +1,5 @@
-"""What the scanner does besides what it is told: drift, creep and hysteresis."""
+"""What the scanner does besides what it is told: drift, creep, jitter and, along the same lines, hysteresis."""
 
-from .creep import drift, drifted_lattice
+from .creep import bend, creep, creep_factor, creep_sum, drift, drifted_lattice, jitter, relaxation, settle
 
-__all__ = ["drift", "drifted_lattice"]
+__all__ = ["bend", "creep", "creep_factor", "creep_sum", "drift", "drifted_lattice", "jitter", "relaxation", "settle"]
