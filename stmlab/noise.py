@@ -122,11 +122,11 @@ def flicker(rng, count, dt, rms, exponent):
     length = next_fast_len(count + 2, real=True)  # two more, so that at least one frequency is left
     inside = slice(1, (length + 1) // 2)  # without 0 and without Nyquist's
     frequency = rfftfreq(length, dt)
-    amplitude = np.zeros(frequency.size)
+    amplitude = np.zeros(frequency.size, np.float32)  # single precision: half the time, an error of 1e-7 rms
     amplitude[inside] = (frequency[inside] / frequency[1]) ** (-exponent / 2)
-    spectrum = rng.standard_normal(2 * frequency.size).view(complex)
-    spectrum *= amplitude * (rms * length / 2 / np.sqrt(np.sum(amplitude**2)))
-    return irfft(spectrum, length, overwrite_x=True)[:count]
+    spectrum = rng.standard_normal(2 * frequency.size, np.float32).view(np.complex64)
+    spectrum *= amplitude * (length / 2 / np.sqrt(np.sum(amplitude**2)))
+    return rms * irfft(spectrum, length, overwrite_x=True)[:count].astype(float)
 
 
 def hum(time, amplitude, frequency, phase, harmonics):
