@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 
-from stmlab.microscope import frame, surroundings, trajectory, wse2_sheet
+from stmlab.assembly import surroundings, wse2_sheet
+from stmlab.trajectory import frame, trajectory
 from stmlab.parameters import Parameters
 from stmlab.structures import add_defects, images, tip, wse2
 from stmlab.tightbinding import bias_window, fermi_level, hamiltonian, ldos, model_named, weights

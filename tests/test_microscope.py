@@ -10,7 +10,9 @@ import stmlab as stm
 from stmlab import feedback, piezo
 from stmlab._resources import data_path
 from stmlab.analysis import lattice_vectors
-from stmlab.microscope import build_junction, follow, frame, pixels, topographs, trajectory, wse2_sheet
+from stmlab.assembly import build_junction, wse2_sheet
+from stmlab.microscope import topographs
+from stmlab.trajectory import frame, pixels, trajectory
 from stmlab.structures import DEFECTS
 from stmlab.tightbinding import fermi_level, ldos
 from stmlab.tightbinding.ldos import best_method
