@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from . import INLINED, OPTIONS
-from .exponential import exponential
 from ._ramp import ramp
+from .exponential import exponential
 
 LANES = 16
 NODE = 5

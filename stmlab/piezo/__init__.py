@@ -3,4 +3,4 @@
 from .creep import bend, creep, creep_factor, creep_sum, drift, drifted_lattice, jitter, relaxation, settle
 
 __all__ = ["bend", "creep", "creep_factor", "creep_sum", "drift", "drifted_lattice", "jitter", "relaxation", "settle"]
-from ._later import BoucWen, displaced, of_width, stroke  # noqa: E402, F401
+from ._later import BoucWen, displaced, of_width, stroke  # noqa: F401
