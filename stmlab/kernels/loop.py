@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from . import INLINED, OPTIONS
-from ._ramp import ramp
+from .hysteresis import ramp
 from .exponential import exponential
 
 LANES = 16
