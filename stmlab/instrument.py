@@ -128,6 +128,48 @@ def run(parameters, decay, dt, ideal, floor, terms, lift, hiss):
     )  # fmt: skip
 
 
+def step_by_step(run, log_ratio):
+    """Take one sample through the loop reading by reading: what `follow` does, to read and to test it against.
+
+    Parameters
+    ----------
+    run : Run
+        The sample; its ``terms`` only tell how many readings a node has.
+    log_ratio : callable
+        From the number of a reading and the height of the tip [Å] to ln(I / I_set).
+
+    Returns
+    -------
+    Record
+        One entry for each reading.
+    """
+    c, per = run.controller, run.lift.size // run.terms.shape[1]
+    state, lag, record = feedback.init(run.drive, c), 0.0, np.empty((3, run.lift.size))
+    stroke = piezo.stroke(run.bend) if run.bend.a else 1.0
+    shares, paces = relaxations(run.creep_time if run.creep else None, c.dt * per, run.terms.shape[1])
+    memory = np.zeros(len(shares))
+    for n in range(run.lift.size):
+        if n % per == 0:
+            memory += paces * (state.actual - run.drive - memory)
+        bent = run.origin + (state.actual - run.origin - run.span * lag) / stroke
+        true = max(bent + run.creep * shares @ memory + run.lift[n], run.floor)
+        reading = log_ratio(n, true) + run.hiss[n]
+        reading = feedback.linear_error(reading) if run.linear else reading
+        asked, before = state.height, state.actual
+        _, state = feedback.step(state, reading, c)
+        lag = piezo.ramp(lag, (state.actual - before) / run.span, run.bend) if run.bend.a else 0.0
+        record[:, n] = asked, state.filtered, true
+    return Record(*record)
+
+
+def relaxations(creep_time, step, count):
+    """Shares of the relaxations of the z piezo, and what of each the time of a node completes; none without creep."""
+    if not creep_time:
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    times, shares = piezo.relaxation(creep_time, step, step * count)
+    return shares.astype(np.float32), (-np.expm1(-step / times)).astype(np.float32)
+
+
 def follow(runs):
     """Let the controllers hold their currents along their paths, up to sixteen samples at a time.
 
@@ -159,21 +201,16 @@ def _kind(run):
 def _batch(runs, shape, readings, position, linear, delay, window, relax):
     """Run up to sixteen samples, block by block."""
     count, per = shape[1], readings[0] // shape[1]
-    shares, paces = np.zeros(0, np.float32), np.zeros(0, np.float32)
-    if relax:
-        step = relax[1] * per
-        times, shares = piezo.relaxation(relax[0], step, step * count)
-        paces = -np.expm1(-step / times)
+    shares, paces = relaxations(relax[0], relax[1] * per, count) if relax else relaxations(None, 0, 0)
     knobs = _lanes([_knobs(run) for run in runs])
     out = np.zeros((3, count, kernel.LANES), np.float32)
-    state = kernel.begin(knobs, len(shares), delay, window)
+    state = kernel.begin(knobs, shares.size, delay, window)
     for a in range(0, count, BLOCK):
         b = min(a + BLOCK, count)
         around = np.clip(np.arange(a - 1, b + 1), 0, count - 1)  # a node more at either end, to look at
         nodes = _lanes([run.terms[:, around].T for run in runs])
-        steps = [_lanes([v[a * per : b * per] for v in each]) for each in ([r.lift for r in runs], [r.hiss for r in runs])]
-        relaxations = shares.astype(np.float32), paces.astype(np.float32)
-        kernel.loop(nodes, *steps, *state, *relaxations, position, linear, a * per, *(v[a:b].ravel() for v in out))
+        steps = [_lanes([getattr(run, name)[a * per : b * per] for run in runs]) for name in ("lift", "hiss")]
+        kernel.loop(nodes, *steps, *state, shares, paces, position, linear, a * per, *(v[a:b].ravel() for v in out))
     return [Record(*out[:, :, k].astype(float)) for k in range(len(runs))]
 
 
