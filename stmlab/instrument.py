@@ -209,7 +209,7 @@ def _batch(runs, shape, readings, position, linear, delay, window, relax):
         b = min(a + BLOCK, count)
         around = np.clip(np.arange(a - 1, b + 1), 0, count - 1)  # a node more at either end, to look at
         nodes = _lanes([run.terms[:, around].T for run in runs])
-        steps = [_lanes([v[a * per : b * per] for v in each]) for each in ([r.lift for r in runs], [r.hiss for r in runs])]
+        steps = [_lanes([getattr(run, name)[a * per : b * per] for run in runs]) for name in ("lift", "hiss")]
         kernel.loop(nodes, *steps, *state, shares, paces, position, linear, a * per, *(v[a:b].ravel() for v in out))
     return [Record(*out[:, :, k].astype(float)) for k in range(len(runs))]
 

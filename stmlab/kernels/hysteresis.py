@@ -23,7 +23,7 @@ def _compiled(real):
         """Keep a number away from zero by which something will be divided."""
         return x if abs(x) > tiny else tiny
 
-    @njit(**_INLINED)
+    @njit(error_model="numpy")
     def change(h, dv, a, beta, gamma):
         sign = one if dv >= zero else -one
         u, way, above, below = sign * h, sign * dv, apart(beta + gamma), apart(beta - gamma)

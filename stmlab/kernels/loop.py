@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from . import INLINED, OPTIONS
-from .hysteresis import ramp
 from .exponential import exponential
+from .hysteresis import change32
 
 LANES = 16
 NODE = 5
@@ -171,8 +171,8 @@ def actuate(lane, slow, bent, creeping):
     if bent:
         for k in range(LANES):
             by = lane[PACE + k] * (lane[PLACE + k] - lane[OUTPUT + k])
-            lag = ramp(lane[LAG + k], by, lane[A + k], lane[BETA + k], lane[GAMMA + k])
-            lane[LAG + k] = lag if lane[A + k] > ZERO else lane[LAG + k]
+            more = change32(lane[LAG + k], by, lane[A + k], lane[BETA + k], lane[GAMMA + k])
+            lane[LAG + k] += more if lane[A + k] > ZERO else ZERO
     for k in range(LANES):
         lane[OUTPUT + k] = lane[PLACE + k]
     if bent:
