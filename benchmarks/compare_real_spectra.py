@@ -44,7 +44,7 @@ FRAMES = {
     "5 nm": Frame("WSe2-SL445_211118_-1.4V_5x5_Z_022.jpg", 5.0, 4, (4.0, 12.0), 5, 128, {
         "junction.height": 2.6, "defects.charged_dopant": 6e-4, "defects.charge_radius": 4.0,
         "defects.charge_potential": -0.06, "sample.tilt_x": -3.0, "feedback.loop_gain": 0.06, "raster.angle": 3.0,
-        "piezo.creep": 0.05, "piezo.drift_y": 0.05, "noise.current": 0.02, "noise.flicker": 0.1,
+        "piezo.creep": 0.05, "piezo.drift_y": 0.1, "piezo.drift_x": 0.03, "noise.current": 0.04, "noise.flicker": 0.1,
         "noise.telegraph": 0.03, "noise.telegraph_rate": 0.5,
     }),
     "20 nm": Frame("WSe2-SL445_211118_-1.4V_20x20_Z_014.jpg", 20.0, 4, (0.7, 1.5), 3, 128, {
@@ -54,7 +54,7 @@ FRAMES = {
     }),
     "50 nm": Frame("WSe2-SL445_211119_-1.4V_50x50_Z_040.jpg", 50.0, 4, (0.5, 1.5), 1, 256, {
         "junction.height": 5.0, "defects.charged_dopant": 1.5e-4, "defects.charge_radius": 7.0,
-        "defects.charge_potential": -0.1, "raster.line_time": 0.5, "noise.current": 0.03, "noise.flicker": 0.16,
+        "defects.charge_potential": -0.1, "raster.line_time": 0.5, "noise.current": 0.02, "noise.flicker": 0.14,
     }),
 }  # fmt: skip
 
