@@ -80,16 +80,54 @@ def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-4, 
     x, y = map(np.ascontiguousarray, raster.xy)
     if not hasattr(junction, "pairs"):
         z, info = newton(junction, x, y, log_setpoint, start, tolerance)
-        return (z, info) if full_output else z
-    z, calls, fallbacks = np.empty(raster.shape), np.empty(raster.shape, int), np.empty(raster.shape, int)
+    else:
+        z, info = _search(junction, x, y, log_setpoint, start, tolerance, np.empty((5, 0, 0)))
+    return (z, info) if full_output else z
+
+
+def expansion(junction, x, y, log_setpoint, start=6.0, tolerance=1e-4):
+    r"""Expand ln I by the height near that of constant current, at any places.
+
+    .. math:: \ln I(z) - \ln I^* = l_0 + l_1 d + \tfrac12 l_2 d^2 + \tfrac16 l_3 d^3, \qquad d = z - z_0
+
+    Parameters
+    ----------
+    junction : Junction
+        Sample and tip.
+    x, y : (L, P) arrays
+        Where the tip is [Å]; neighbours in the array are to be neighbours in space.
+    log_setpoint, start, tolerance
+        As in `constant_current`.
+
+    Returns
+    -------
+    terms : ndarray, (5, L, P)
+        Height z0 [Å], l0, l1 [1/Å], l2 [1/Å²] and l3 [1/Å³].
+    z : ndarray, (L, P)
+        Height of constant current [Å], at most a short step from z0.
+
+    Raises
+    ------
+    ValueError
+        As in `constant_current`.
+    """
+    terms = np.empty((5, *np.shape(x)))
+    x, y = (np.ascontiguousarray(v, dtype=float) for v in (x, y))
+    z, _ = _search(junction, x, y, log_setpoint, start, tolerance, terms)
+    return terms, z
+
+
+def _search(junction, x, y, log_setpoint, start, tolerance, terms):
+    """Run the compiled search; return heights, and its evaluations and fallbacks."""
+    z, calls, fallbacks = np.empty(x.shape), np.empty(x.shape, int), np.empty(x.shape, int)
     pairs = junction.pairs
     room = np.empty((4, pairs.shape[1] + kernel.LANES), np.float32 if tolerance >= 1e-5 else np.float64)
     kernel.constant_current(
         x, y, max(start, junction.floor), log_setpoint, junction.floor, pairs, 2 * junction.kappa, junction.slack,
-        tolerance, room, z, calls, fallbacks,
+        tolerance, room, z, calls, fallbacks, terms,
     )  # fmt: skip
     _refuse(z, calls, junction.floor, log_setpoint, start)
-    return (z, {"evaluations": calls, "fallbacks": fallbacks}) if full_output else z
+    return z, {"evaluations": calls, "fallbacks": fallbacks}
 
 
 def _refuse(z, calls, floor, log_setpoint, start):

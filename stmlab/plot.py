@@ -51,16 +51,25 @@ def show(
     image(picture(values, scan.raster), ax, scan.raster, label, cmap, percentile, limits)
     if defects and scan.defects is not None:
         inside = scan.defects[scan.defects["inside"]]
-        rows = inside["row"] if scan.raster.direction == "up" else scan.raster.lines - 1 - inside["row"]
-        dx, dy = scan.raster.pixel_size
-        ax.plot((inside["col"] + 0.5) * dx / 10, (rows + 0.5) * dy / 10, "o", mfc="none", mec="tab:cyan", ms=9)
+        ax.plot(*in_picture(inside["row"], inside["col"], scan.raster), "o", mfc="none", mec="tab:cyan", ms=9)
     return ax
+
+
+def in_picture(row, col, raster):
+    """Place in a picture, x to the right and y up from its corner [nm], of image coordinates."""
+    du, dv = raster.pixel_size
+    fast, slow = (np.asarray(col) + 0.5) * du, (np.asarray(row) + 0.5) * dv
+    fast = fast if raster.fast_direction == "forward" else raster.width - fast
+    slow = slow if raster.direction == "up" else raster.height - slow
+    x, y = (fast, slow) if raster.fast_axis == "x" else (slow, fast)
+    return x / 10, y / 10
 
 
 def image(values, ax, raster, label, cmap="afmhot", percentile=(0.5, 99.5), limits=None):
     """Draw values (L, P), row 0 at the bottom, with axes in nm and a colour bar."""
     low, high = limits or np.nanpercentile(values, percentile)
-    extent = (0, raster.width / 10, 0, raster.height / 10)
+    width, height = raster.extent
+    extent = (0, width / 10, 0, height / 10)
     drawn = ax.imshow(values, origin="lower", extent=extent, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
     ax.set(xlabel="x [nm]", ylabel="y [nm]")
     ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.85)

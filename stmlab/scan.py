@@ -15,6 +15,10 @@ DEFECT_DTYPE = np.dtype(
     [("kind", "U24"), ("site", "i8"), ("x", "f8"), ("y", "f8"), ("row", "f8"), ("col", "f8"), ("inside", "?")]
 )
 
+EVENT_DTYPE = np.dtype([("kind", "U24"), ("time", "f8"), ("row", "i8"), ("col", "i8"), ("retrace", "?")])
+
+WORDS = {"direction": ("up", "down"), "fast_axis": ("x", "y"), "fast_direction": ("forward", "backward")}
+
 
 @dataclass(frozen=True)
 class Raster:
@@ -33,12 +37,18 @@ class Raster:
     line_time : float
         Time for one trace [s]; the retrace takes as long again.
     direction : {"up", "down"}
-        Whether line 0 is the bottom or the top of the frame.
+        Whether the slow axis is scanned upwards (with its axis) or downwards.
+    fast_axis : {"x", "y"}
+        Axis of the frame along which the lines run.
+    fast_direction : {"forward", "backward"}
+        Whether the trace runs with the fast axis or against it.
+    overscan : float
+        Share of the width that the tip runs on beyond each end of a line, braking evenly, while it turns around.
 
     Raises
     ------
     ValueError
-        If a size, a count or the line time is not positive, or the direction is unknown.
+        If a size, a count or the line time is not positive, the overscan is negative, or a word is unknown.
     """
 
     width: float
@@ -49,14 +59,20 @@ class Raster:
     center: tuple[float, float] = (0.0, 0.0)
     line_time: float = 0.25
     direction: str = "up"
+    fast_axis: str = "x"
+    fast_direction: str = "forward"
+    overscan: float = 0.0
 
     def __post_init__(self):
         for name, unit in (("width", "Å"), ("height", "Å"), ("pixels", ""), ("lines", ""), ("line_time", "s")):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise ValueError(f"raster {name} = {value} {unit}".rstrip() + " must be finite and greater than 0")
-        if self.direction not in ("up", "down"):
-            raise ValueError(f"raster direction = {self.direction!r} must be 'up' or 'down'")
+        if not 0 <= self.overscan < np.inf:
+            raise ValueError(f"raster overscan = {self.overscan} must be finite and at least 0")
+        for name, words in WORDS.items():
+            if getattr(self, name) not in words:
+                raise ValueError(f"raster {name} = {getattr(self, name)!r} must be '{words[0]}' or '{words[1]}'")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -74,21 +90,38 @@ class Raster:
         return self.line_time / self.pixels
 
     @property
+    def turn(self) -> int:
+        """Pixel times that half a turn-around takes, beyond each end of a line."""
+        return round(2 * self.overscan * self.pixels)
+
+    @property
+    def line_period(self) -> float:
+        """Time from the start of one line to that of the next: trace, retrace and both turn-arounds [s]."""
+        return 2 * (self.pixels + 2 * self.turn) * self.dwell
+
+    @property
     def duration(self) -> float:
         """Time for the whole frame, trace and retrace [s]."""
-        return 2 * self.line_time * self.lines
+        return self.line_period * self.lines
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Size of the frame along its x and its y axis [Å]."""
+        return (self.width, self.height) if self.fast_axis == "x" else (self.height, self.width)
 
     def to_sample(self, u, v):
-        """Rotate and shift frame coordinates (u fast, v slow, from the centre) [Å] to sample x, y [Å]."""
+        """Turn and shift frame coordinates (u along x, v along y, from the centre) [Å] to sample x, y [Å]."""
         c, s = np.cos(np.deg2rad(self.angle)), np.sin(np.deg2rad(self.angle))
         return self.center[0] + c * u - s * v, self.center[1] + s * u + c * v
 
     def at(self, row, col):
         """Sample position x, y [Å] of fractional image coordinates: pixel centres are whole numbers."""
         du, dv = self.pixel_size
-        u = (np.asarray(col) + 0.5) * du - self.width / 2
-        v = (np.asarray(row) + 0.5) * dv - self.height / 2
-        return self.to_sample(u, v if self.direction == "up" else -v)
+        fast = (np.asarray(col) + 0.5) * du - self.width / 2
+        slow = (np.asarray(row) + 0.5) * dv - self.height / 2
+        fast = fast if self.fast_direction == "forward" else -fast
+        slow = slow if self.direction == "up" else -slow
+        return self.to_sample(*((fast, slow) if self.fast_axis == "x" else (slow, fast)))
 
     @cached_property
     def xy(self) -> tuple[np.ndarray, np.ndarray]:
@@ -98,9 +131,9 @@ class Raster:
     @cached_property
     def time(self) -> np.ndarray:
         """Time of each pixel's centre, (2, L, P) [s]: trace, then retrace on the trace's columns."""
-        along = (np.arange(self.pixels) + 0.5) * self.dwell
-        start = 2 * self.line_time * np.arange(self.lines)[:, None]
-        return np.stack([start + along, start + 2 * self.line_time - along])
+        along = (self.turn + np.arange(self.pixels) + 0.5) * self.dwell
+        start = self.line_period * np.arange(self.lines)[:, None]
+        return np.stack([start + along, start + self.line_period - along])
 
 
 @dataclass(frozen=True)
@@ -132,6 +165,8 @@ class Scan:
         What was simulated.
     seed : int, optional
         Seed of every random stream.
+    events : structured ndarray, (K,), optional
+        What happened on the way, such as changes of the tip: kind, time [s], image row and column, retrace.
     meta : dict
         What else is known: ``bias`` [V], ``setpoint`` [A], ``source``, ...
     """
@@ -148,6 +183,7 @@ class Scan:
     lattice: np.ndarray | None = None
     parameters: object | None = None
     seed: int | None = None
+    events: np.ndarray | None = None
     meta: dict = field(default_factory=dict)
 
     def __post_init__(self):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..scan import Raster, Scan
 from ._files import FileError, need, read_bounded
-from .images import picture
+from .images import picture, recorded
 from .provenance import describe, quantity, restore
 
 PASSES = ("trace", "retrace")
@@ -61,8 +61,9 @@ def _field(gwyfile, raster, image, unit):
     """Return a data field as Gwyddion shows it; what is not finite gets the mean, which Gwyddion can draw."""
     finite = np.isfinite(image)
     shown = picture(np.where(finite, image, image[finite].mean()), raster)[::-1]
+    width, height = raster.extent
     return gwyfile.objects.GwyDataField(
-        np.ascontiguousarray(shown, dtype=float), xreal=raster.width * 1e-10, yreal=raster.height * 1e-10,
+        np.ascontiguousarray(shown, dtype=float), xreal=width * 1e-10, yreal=height * 1e-10,
         si_unit_xy=_unit(gwyfile, "m"), si_unit_z=_unit(gwyfile, unit),
     )  # fmt: skip
 
@@ -136,7 +137,7 @@ def _passes(fields, name, raster):
     images = np.full((2, *raster.shape), np.nan)
     for k, found in enumerate(there):
         if found is not None:
-            images[k] = picture(found[0][::-1], raster)
+            images[k] = recorded(found[0][::-1], raster)
     return images
 
 

@@ -13,7 +13,16 @@ MAX_PIXELS = 2**26  # of an image from outside: 8192 x 8192
 
 
 def picture(image, raster):
-    """Turn an image, (..., L, P) in the order of acquisition, into space: row 0 at the bottom (y up)."""
+    """Turn an image, (..., L, P) in the order of acquisition, into space: rows along y, upwards, columns along x."""
+    image = image if raster.direction == "up" else image[..., ::-1, :]
+    image = image if raster.fast_direction == "forward" else image[..., ::-1]
+    return image if raster.fast_axis == "x" else np.swapaxes(image, -1, -2)
+
+
+def recorded(image, raster):
+    """Turn a picture back into the order of acquisition: the inverse of `picture`."""
+    image = image if raster.fast_axis == "x" else np.swapaxes(image, -1, -2)
+    image = image if raster.fast_direction == "forward" else image[..., ::-1]
     return image if raster.direction == "up" else image[..., ::-1, :]
 
 

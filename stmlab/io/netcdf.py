@@ -61,8 +61,9 @@ def to_xarray(scan):
 def _coordinates(scan):
     """Return the passes, the time, and the place in the frame from its centre: u along lines, v across."""
     raster, (du, dv) = scan.raster, scan.raster.pixel_size
+    forward = 1 if raster.fast_direction == "forward" else -1
     upward = 1 if raster.direction == "up" else -1
-    u = (np.arange(raster.pixels) + 0.5) * du - raster.width / 2
+    u = ((np.arange(raster.pixels) + 0.5) * du - raster.width / 2) * forward
     v = ((np.arange(raster.lines) + 0.5) * dv - raster.height / 2) * upward
     return {
         "sweep": ["trace", "retrace"],

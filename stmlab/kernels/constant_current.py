@@ -68,8 +68,8 @@ def patch(x, y, row, col, size):
     bottom, right = min(row + size, x.shape[0]), min(col + size, x.shape[1])
     circle = np.zeros(3)
     circle[0], circle[1] = (x[row, col] + x[bottom - 1, right - 1]) / 2, (y[row, col] + y[bottom - 1, right - 1]) / 2
-    for i in (row, bottom - 1):
-        for j in (col, right - 1):
+    for i in range(row, bottom):  # all of them, for the tip's path may be bent
+        for j in range(col, right):
             circle[2] = max(circle[2], math.hypot(x[i, j] - circle[0], y[i, j] - circle[1]))
     return circle, bottom, right
 
@@ -108,11 +108,12 @@ def next_height(z, value, target, s1, s2, s3, bounds, tolerance):
 
 
 @njit(**OPTIONS)
-def constant_current(x, y, last, target, floor, everything, decay, slack, tolerance, tile, z, calls, fallbacks):
+def constant_current(x, y, last, target, floor, everything, decay, slack, tolerance, tile, z, calls, fallbacks, terms):
     """Fill ``z`` (L, P), tile by tile to and fro, each pixel starting from the one before.
 
     ``everything`` (4, n) are all pairs, ``tile`` (4, n + lanes) is room for a list in the precision wanted. ``calls``
-    counts the evaluations, negative where no height above ``floor`` will do, ``fallbacks`` the bisections.
+    counts the evaluations, negative where no height above ``floor`` will do, ``fallbacks`` the bisections. ``terms``
+    (5, L, P) is filled with the last expansion unless it is empty: its height, ln I less ``target``, three derivatives.
     """
     block = np.empty((4, everything.shape[1] + LANES))
     counts, made, bounds = np.zeros(2, np.int64), np.full(3, FAR), np.empty(3)
@@ -141,6 +142,9 @@ def constant_current(x, y, last, target, floor, everything, decay, slack, tolera
                     relist(last, everything, slack, block, around, tile, inside, counts, made)
                 value, s1, s2, s3 = expand(x[r, c] - inside[0], y[r, c] - inside[1], last, tile, counts[1],
                                            made[2], decay)  # fmt: skip
+                if terms.size:
+                    terms[0, r, c], terms[1, r, c], terms[2, r, c] = last, value - target, s1
+                    terms[3, r, c], terms[4, r, c] = s2, s3
                 last, done, bisected = next_height(last, value, target, s1, s2, s3, bounds, tolerance)
                 tries, bisections = tries + 1, bisections + bisected
             z[r, c], fallbacks[r, c] = last, bisections
