@@ -95,7 +95,8 @@ class Form:
         self.rows.children = [self.knobs[path].row for path in self.visible()]
 
     def _explained(self, change):
-        (self.box.add_class if change["new"] else self.box.remove_class)("stmlab-explained")
+        for knob in self.knobs.values():
+            knob.explain(change["new"])
 
     def _moved(self, _path):
         self._changed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from html import escape
 from itertools import product
 
 import ipywidgets
@@ -57,14 +58,15 @@ class Knob:
 
     def __init__(self, path, leaf, look, changed):
         self.path, self.leaf, self.look, self._changed = path, leaf, look, changed
-        self.quiet, self.spread = False, None
+        self.quiet, self.spread, self.meaning = False, None, None
         self.name = path.split(".")[1].replace("_", " ")
         self.tip = ". ".join(part for part in (leaf.meaning, leaf.limits and f"Allowed: {leaf.limits}") if part)
         self.constant = self._field(leaf.value)
         self.vary = ipywidgets.ToggleButton(
             description="vary", tooltip=f"{self.name}: one value, or drawn anew for each sample", layout=look.button)
-        self.row = ipywidgets.Box([self.constant, self.vary], layout=look.row, tooltip=self.tip)
+        self.row = ipywidgets.Box(layout=look.row)
         self.row.add_class("stmlab-row")
+        self._arrange()
         self.constant.observe(self.moved, "value")
         self.vary.observe(self._toggled, "value")
 
@@ -88,9 +90,20 @@ class Knob:
         if change["new"] and self.spread is None:
             kind = Picks if self.leaf.kind is str else Spread
             self.spread = kind(self)
-        self.row.children = (self.constant, self.vary, self.spread.box) if change["new"] else (self.constant, self.vary)
         self.constant.disabled = change["new"]
+        self._arrange()
         self.moved()
+
+    def explain(self, wanted):
+        """Show what the parameter means below it, or no longer."""
+        self.meaning = self.meaning or self.look.make(ipywidgets.HTML, layout=self.look.field, value=escape(self.tip))
+        self.meaning.add_class("stmlab-meaning")
+        self._arrange(wanted)
+
+    def _arrange(self, explained=None):
+        explained = self.meaning in self.row.children if explained is None else explained
+        parts = [self.constant, self.vary, *([self.spread.box] if self.vary.value else [])]
+        self.row.children = [*parts, self.meaning] if explained else parts
 
     @property
     def value(self):
