@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from stmlab.microscope import frame, surroundings, trajectory, wse2_sheet
+from stmlab.assembly import surroundings, wse2_sheet
 from stmlab.parameters import Parameters
 from stmlab.structures import add_defects, images, tip, wse2
 from stmlab.tightbinding import bias_window, fermi_level, hamiltonian, ldos, model_named, weights
@@ -19,6 +19,7 @@ from stmlab.tightbinding.broadening import gaussian
 from stmlab.tightbinding.kpm import ldos_kpm
 from stmlab.tightbinding.table import Table
 from stmlab.tightbinding.tmatrix import _perfect, _table
+from stmlab.trajectory import frame, trajectory
 
 CELLS, WIDTH, POTENTIAL = 26, 0.1, 0.3
 ENERGIES = np.linspace(-1, 1, 200)
@@ -125,7 +126,7 @@ def methods(sheet):
 def under_frame(parameters):
     """The sheet of one default image, and its atoms that can carry current there."""
     path = trajectory(frame(parameters), parameters)
-    sheet = wse2_sheet(parameters, frame(parameters), 0, 0)
+    sheet = wse2_sheet(parameters, frame(parameters), path, 0, 0)
     low, high = surroundings(path, parameters.junction.height, 3.0)
     return sheet, np.unique(images(sheet.positions, sheet.cell, sheet.pbc, low, high)[0])
 

@@ -176,7 +176,7 @@ class Piezo(Group):
     hysteresis_z: float = quantity(0.0, "%", 0.0, 40.0, "width of the hysteresis loop along z, of the stroke")
     hysteresis_a: float = quantity(
         0.0, "", 0.0, 2.0, "A of the Bouc-Wen model of the z piezo; 0 = whatever gives the width asked for")
-    hysteresis_beta: float = quantity(0.6, "", 0.0, 5.0, "beta of the Bouc-Wen model of all piezos")
+    hysteresis_beta: float = quantity(0.6, "", 0.01, 5.0, "beta of the Bouc-Wen model of all piezos")
     hysteresis_gamma: float = quantity(0.4, "", 0.0, 5.0, "gamma of the Bouc-Wen model of all piezos")
     hysteresis_range: float = quantity(
         0.0, "Å", 0.0, 1e4, "stroke of z to which A, beta, gamma and the width refer; 0 = the ideal topograph's range")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .scan import DEFECT_DTYPE
+from .scan import DEFECT_DTYPE, EVENT_DTYPE
 
 
 def image_coordinates(x, y, points):
@@ -62,6 +62,34 @@ def locate(kinds, sites, points, x, y):
         out["row"], out["col"] = place.T
         out["inside"] = np.all((place > -0.5) & (place < np.array(x.shape) - 0.5), axis=1)
     return out
+
+
+def events(raster, **times):
+    """List what happened on the way.
+
+    Parameters
+    ----------
+    raster : Raster
+        The frame.
+    **times : (K,) arrays
+        Kind of event (underscores become hyphens) -> times since the start of the frame [s].
+
+    Returns
+    -------
+    structured ndarray
+        kind, time [s], row and column of the pixel that was being scanned (the nearest one while the tip turned
+        around), and whether on the retrace; in order of time.
+    """
+    rows = [(kind.replace("_", "-"), t, *_pixel(raster, t)) for kind, many in times.items() for t in many]
+    return np.sort(np.array(rows, EVENT_DTYPE), order="time")
+
+
+def _pixel(raster, time):
+    """Row, column and whether on the retrace, at a time [s]."""
+    row, rest = divmod(time, raster.line_period)
+    retrace, rest = divmod(rest, raster.line_period / 2)
+    col = int(np.clip(rest / raster.dwell - raster.turn, 0, raster.pixels - 1))
+    return min(int(row), raster.lines - 1), raster.pixels - 1 - col if retrace else col, bool(retrace)
 
 
 def masks(scan, kind="thesis"):

@@ -28,7 +28,7 @@ BASE = {
     "junction": {"kernels"},
     "tersoff_hamann": {"structures", "tightbinding"},
 }
-STACK = [["scan", "modes", "spectra"], ["analysis", "labels"], ["microscope"], ["dataset"], ["learn"]]
+STACK = [["scan", "modes", "spectra"], ["analysis", "labels", "trajectory", "assembly"], ["instrument"], ["microscope"], ["dataset"], ["learn"]]
 
 
 def may_import():

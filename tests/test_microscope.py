@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 import stmlab as stm
-from stmlab import feedback, piezo
+from stmlab import piezo
 from stmlab._resources import data_path
 from stmlab.analysis import lattice_vectors
-from stmlab.microscope import build_junction, follow, frame, pixels, topographs, trajectory, wse2_sheet
+from stmlab.assembly import build_junction, wse2_sheet
+from stmlab.microscope import topographs
 from stmlab.structures import DEFECTS
 from stmlab.tightbinding import fermi_level, ldos
 from stmlab.tightbinding.ldos import best_method
+from stmlab.trajectory import frame, trajectory
 
 SMALL = {"raster.width": 16, "raster.height": 16, "raster.pixels": 24, "raster.lines": 24}
 QUIET = {"noise.current": 0.0}
@@ -103,29 +105,6 @@ def test_trace_and_retrace_lag_in_opposite_directions():
         lags.append(shifts[k] + (a - c) / (2 * (a - 2 * b + c)))
     assert lags[0] > 0 > lags[1]
     assert lags[0] - lags[1] == pytest.approx(2 / 0.2 / 4, rel=0.25)
-
-
-def test_compiled_and_readable_loops_agree():
-    p = stm.Parameters().set(SMALL | {"raster.pixels": 6, "raster.lines": 3, "feedback.kp": 0.05, "feedback.kd": 1e-4})
-    raster = frame(p)
-    path = trajectory(raster, p.set({"piezo.drift_z": 0.1, "piezo.drift_x": -0.2}))
-    rng = np.random.default_rng(0)
-    sample = rng.uniform([-15, -15, -3], [15, 15, 0], (90, 3))
-    junction = stm.Junction(sample, [[0, 0, 0], [1, 2, 0.4]], np.ones((90, 2)), 1.0, slack=12.0)
-    gains = feedback.Gains(0.05, feedback.integral_gain(0.4, 1.0, 1e-3), 1e-4)
-    noise = 0.02 * rng.standard_normal(path.x.shape)
-    both = [follow(junction, path, noise, -7.0, gains, 1e-3, 5.0, compiled=c) for c in (True, False)]
-    for fast, slow in zip(*both, strict=True):
-        np.testing.assert_allclose(fast, slow, atol=1e-7)
-
-
-def test_the_path_runs_there_and_back_in_time():
-    p = stm.Parameters().set(SMALL | {"raster.angle": 30, "raster.direction": "down"})
-    path, raster = trajectory(frame(p), p), frame(p)
-    assert np.all(np.diff(path.time.ravel()) > 0)
-    np.testing.assert_allclose(pixels(path.x, 24), [raster.xy[0]] * 2, atol=1e-9)
-    np.testing.assert_allclose(pixels(path.y, 24), [raster.xy[1]] * 2, atol=1e-9)
-    np.testing.assert_allclose(pixels(path.time, 24), raster.time, atol=1e-9)
 
 
 def test_vertical_drift_is_followed_by_the_drive():
@@ -237,7 +216,7 @@ def sheet_and_weight(change):
     """A pristine sheet, and the weight of one of its top atoms and a tip of one atom."""
     p = stm.Parameters().set(SMALL | PRISTINE | {"tip.depth": 0.0, "junction.temperature": 0.0} | change)
     raster = frame(p)
-    sheet = wse2_sheet(p, raster, 0, 0)
+    sheet = wse2_sheet(p, raster, trajectory(raster, p), 0, 0)
     junction, _ = build_junction(p, sheet, p.tip.apex, trajectory(raster, p), "tmatrix")
     return sheet, junction.weights[np.argmax(junction.sample[:, 2]), 0]
 
@@ -326,6 +305,7 @@ def test_topographs_at_several_biases_are_those_of_single_scans():
 
 def test_a_tilted_barrier_lets_more_current_through_further_up():
     p = stm.Parameters().set(SMALL | PRISTINE | {"junction.bias": 1.0})
-    decay = [build_junction(q, wse2_sheet(q, frame(q), 0, 0), q.tip.apex, trajectory(frame(q), q))[0].kappa
+    path = trajectory(frame(p), p)
+    decay = [build_junction(q, wse2_sheet(q, frame(q), path, 0, 0), q.tip.apex, path)[0].kappa
              for q in (p, p.set({"junction.barrier": "tilted"}))]  # fmt: skip
     assert decay[1] / decay[0] == pytest.approx(np.sqrt(4.0 / 4.5))

@@ -1,4 +1,4 @@
-"""ln I of a tip above a sample and its slope, point by point and along the path of a feedback loop."""
+"""ln I of a tip above a sample and its slope, point by point."""
 
 import math
 
@@ -31,26 +31,3 @@ def log_current(x, y, z, everything, decay, slack, value, slope):
         if strayed(x[p], y[p], z[p], made):
             follow(x[p], y[p], z[p], everything, slack, wide, narrow, counts, made)
         value[p], slope[p] = evaluate(x[p] - made[3], y[p] - made[4], z[p], narrow, counts[1], made[6], decay)
-
-
-@njit(**OPTIONS)
-def feedback(x, y, offset, noise, start, target, floor, kp, ki, kd, everything, decay, slack, z, error):
-    """Run the loop along a path: at each step read ln I, then move to the next height.
-
-    ``offset`` is what drift adds to the height that the loop asks for; ``kp``, ``ki`` and ``kd`` are per step.
-    Fills ``z`` with the heights asked for and ``error`` with ln(I / I_set) as the loop saw it.
-    """
-    wide, narrow, counts, made = lists(everything)
-    height, integral, last = start, start, 0.0
-    for s in range(x.size):
-        true = max(height + offset[s], floor)
-        if strayed(x[s], y[s], true, made):
-            follow(x[s], y[s], true, everything, slack, wide, narrow, counts, made)
-        value, _ = evaluate(x[s] - made[3], y[s] - made[4], true, narrow, counts[1], made[6], decay)
-        e = value - target + noise[s]
-        if s == 0:
-            last = e
-        z[s], error[s] = height, e
-        integral += ki * e
-        height = integral + kp * e + kd * (e - last)
-        last = e

@@ -12,12 +12,12 @@ import numpy as np
 from numba import njit
 
 from . import INLINED, OPTIONS
+from .hysteresis import change32
 from .exponential import exponential
-from .hysteresis import ramp
 
 LANES = 16
 NODE = 5
-TRUST = np.float32(1.5)  # furthest from its node that the cubic is believed [Å]; beyond it ln I goes on in a straight line
+TRUST = np.float32(1.5)  # furthest from its node that the cubic is believed [Å]; a straight line goes on from there
 ZERO, HALF, THIRD, ONE = (np.float32(v) for v in (0, 0.5, 1 / 3, 1))  # doubles would make doubles of all
 
 # Everything that a lane holds is in one array, so that the compiler sees that nothing overlaps. First what is fixed:
@@ -64,12 +64,11 @@ def look(nodes, node, k, z):
 def interpolate(nodes, n, lane):
     """Copy node n, and fit a parabola in time through value and slope of its neighbours, seen from its height."""
     size = NODE * LANES
-    before, after = max(n - 1, 0) * size, min(n + 1, nodes.size // size - 1) * size
     for k in range(size):
         lane[NEAR + k] = nodes[n * size + k]
     for k in range(LANES):
-        left, left_slope = look(nodes, before, k, lane[NEAR + k])
-        right, right_slope = look(nodes, after, k, lane[NEAR + k])
+        left, left_slope = look(nodes, (n - 1) * size, k, lane[NEAR + k])
+        right, right_slope = look(nodes, (n + 1) * size, k, lane[NEAR + k])
         lane[RATE + k] = HALF * (right - left)
         lane[BEND + k] = HALF * (right + left) - lane[NEAR + LANES + k]
         lane[SLOPE_RATE + k] = HALF * (right_slope - left_slope)
@@ -172,8 +171,8 @@ def actuate(lane, slow, bent, creeping):
     if bent:
         for k in range(LANES):
             by = lane[PACE + k] * (lane[PLACE + k] - lane[OUTPUT + k])
-            lag = ramp(lane[LAG + k], by, lane[A + k], lane[BETA + k], lane[GAMMA + k])
-            lane[LAG + k] = lag if lane[A + k] > ZERO else lane[LAG + k]
+            more = change32(lane[LAG + k], by, lane[A + k], lane[BETA + k], lane[GAMMA + k])
+            lane[LAG + k] += more if lane[A + k] > ZERO else ZERO
     for k in range(LANES):
         lane[OUTPUT + k] = lane[PLACE + k]
     if bent:
@@ -197,43 +196,49 @@ def creep(lane, shares, paces, memory):
             lane[CREEP + k] += lane[SHARE + k] * shares[j] * memory[j * LANES + k]
 
 
+def begin(knobs, relaxations, delay, window):
+    """State of the lanes before the first step: all that `loop` remembers from one call to the next."""
+    lane = np.zeros(SIZE, np.float32)
+    lane[: knobs.size] = knobs
+    for start in (DRIVE, OUTPUT, PLACE, INTEGRAL):
+        lane[start : start + LANES] = knobs[START : START + LANES]
+    return lane, *(np.zeros(n * LANES, np.float32) for n in (relaxations, delay + 1, window))
+
+
 @njit(**OPTIONS)
-def loop(nodes, lift, noise, knobs, shares, paces, position, linear, delay, window, drive, error, true):
-    """Run the loop along ``nodes``, with several steps for each; record the mean of each node.
+def loop(nodes, lift, noise, lane, memory, past, recent, shares, paces, position, linear, done, drive, error, true):
+    """Run the loop along nodes, with several steps for each; record the mean of each node.
 
     Parameters
     ----------
-    nodes : (N * NODE * LANES,) array
-        What the current is along the path.
+    nodes : ((N + 2) * NODE * LANES,) array
+        What the current is along the path, with one node before and one behind it.
     lift, noise : (N * steps * LANES,) arrays
         What is added to the height of the piezo [Å], and to ln I.
-    knobs : (len(KNOBS) * LANES,) array
-        What is fixed for each lane.
+    lane, memory, past, recent : arrays
+        From `begin`; changed. Their sizes say by how many steps readings come late, and how many are added up.
     shares, paces : (K,) arrays
         Of each relaxation of the z piezo: its share, and the part of it that the time of a node completes. Empty: none.
     position, linear : bool
         Form of the controller and kind of its error.
-    delay, window : int
-        Steps by which readings come late, and over which the form increment adds up errors.
+    done : int
+        Steps done before.
     drive, error, true : (N * LANES,) arrays
         Added to: the recorded height [Å], the error as the controller saw it, and the height of the tip [Å].
     """
-    lane, memory = np.zeros(SIZE, np.float32), np.zeros(shares.size * LANES, np.float32)
-    past, recent = np.zeros((delay + 1) * LANES, np.float32), np.zeros(window * LANES, np.float32)
-    lane[: knobs.size] = knobs
-    for start in (DRIVE, OUTPUT, PLACE, INTEGRAL):
-        lane[start : start + LANES] = knobs[START : START + LANES]
-    filtered, slow = knobs[PREAMP : PREAMP + LANES].min() < 1, knobs[AMPLIFIER : AMPLIFIER + LANES].min() < 1
-    bent, steps = knobs[A : A + LANES].max() > 0, lift.size // drive.size
-    actuate(lane, slow, bent, False)
+    filtered, slow = lane[PREAMP : PREAMP + LANES].min() < 1, lane[AMPLIFIER : AMPLIFIER + LANES].min() < 1
+    bent, creeping, steps = lane[A : A + LANES].max() > 0, shares.size > 0, lift.size // drive.size
+    delay, window = past.size // LANES - 1, recent.size // LANES
+    if done == 0:
+        actuate(lane, slow, bent, False)
     for n in range(drive.size // LANES):
-        interpolate(nodes, n, lane)
+        interpolate(nodes, n + 1, lane)
         creep(lane, shares, paces, memory)
         for s in range(steps):
-            i = n * steps + s
-            read(lane, np.float32((s + 0.5) / steps - 0.5), lift, noise, i * LANES)
+            row, i = n * steps + s, done + n * steps + s
+            read(lane, np.float32((s + 0.5) / steps - 0.5), lift, noise, row * LANES)
             amplify(lane, linear, filtered, i == 0)
-            record(lane, n, i * LANES, lift, np.float32(1 / steps), drive, error, true)
+            record(lane, n, row * LANES, lift, np.float32(1 / steps), drive, error, true)
             if delay:
                 late(lane, i, delay, past)
             if position:
@@ -241,5 +246,5 @@ def loop(nodes, lift, noise, knobs, shares, paces, position, linear, delay, wind
             else:
                 total(lane, i, window, recent)
                 increment(lane)
-            if slow or bent or shares.size:
-                actuate(lane, slow, bent, shares.size > 0)
+            if slow or bent or creeping:
+                actuate(lane, slow, bent, creeping)

@@ -1,0 +1,138 @@
+"""Where the scanner takes the tip, moment by moment: raster, turn-arounds, creep, hysteresis, drift and jitter."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import piezo
+from .parameters import stream
+from .scan import Raster
+
+NODE_SPACING = 0.5  # Å; ln I is expanded at places along the path that are no further apart
+
+
+class Path(NamedTuple):
+    """The way of the tip in order of time: lines, trace and retrace, and along each of them nodes, or finer steps."""
+
+    node_time: np.ndarray  # (L, 2, K) s
+    x: np.ndarray  # (L, 2, K) Å, where the tip is at each node
+    y: np.ndarray  # (L, 2, K) Å
+    time: np.ndarray  # (L, 2, K * steps per node) s, of each reading of the controller
+    margin: int  # nodes at either end of a line that belong to the turn-around
+    per_pixel: int  # nodes
+
+    @property
+    def step(self) -> float:
+        """Time between two readings [s]."""
+        return self.time[0, 0, 1] - self.time[0, 0, 0]
+
+
+def frame(parameters):
+    """Read the raster off the parameters."""
+    r = parameters.raster
+    line_time = r.width / r.tip_speed if r.tip_speed else r.line_time
+    return Raster(
+        r.width, r.height, r.pixels, r.lines, r.angle, line_time=line_time, direction=r.direction,
+        fast_axis=r.fast_axis, fast_direction=r.fast_direction, overscan=r.overscan,
+    )  # fmt: skip
+
+
+def steps_per_pixel(parameters, raster):
+    """Number of updates of the controller on each pixel, 1 to 64."""
+    f = parameters.feedback
+    return int(np.clip(round(f.sampling_rate * raster.dwell), 1, 64)) if f.sampling_rate else f.steps_per_pixel
+
+
+def nodes_per_pixel(raster, steps):
+    """Least divisor of the steps for which nodes lie close enough, or one node for each step."""
+    divisors = [n for n in range(1, steps + 1) if steps % n == 0]
+    return next((n for n in divisors if raster.pixel_size[0] <= NODE_SPACING * n), steps)
+
+
+def moments(raster, per_pixel):
+    """Times [s] in order, (L, 2, K), and of each how many pixel times have passed since its leg began (K,)."""
+    slots = raster.pixels + 2 * raster.turn
+    along = (np.arange(slots * per_pixel) + 0.5) / per_pixel
+    legs = np.arange(2 * raster.lines).reshape(-1, 2, 1) * slots
+    return (legs + along) * raster.dwell, along
+
+
+def command(raster, along):
+    r"""Sample positions x, y that the scanner is told to go to, (L, 2, K) each [Å].
+
+    The tip runs at constant speed through the frame. Beyond its edge it brakes evenly, so that after s of the m
+    pixel times of half a turn-around it is :math:`s - s^2/2m` pixels outside; the slow axis moves on meanwhile.
+
+    Parameters
+    ----------
+    raster : Raster
+        The frame.
+    along : (K,) array
+        Pixel times since the beginning of the leg.
+    """
+    m, into = raster.turn, along - raster.turn
+    early, late = np.maximum(-into, 0), np.maximum(into - raster.pixels, 0)
+    forward = np.clip(into, 0, raster.pixels)
+    rows = np.arange(raster.lines)[:, None, None] + np.zeros((2, 1))
+    if m:
+        forward = forward + late - late**2 / (2 * m) - early + early**2 / (2 * m)
+        rows = rows + np.stack([-early, late]) / (2 * m)
+    return raster.at(rows, np.stack([forward, raster.pixels - forward]) - 0.5)
+
+
+def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
+    """Follow the tip along the raster in time: there and back on each line, with all that displaces it.
+
+    Parameters
+    ----------
+    raster : Raster
+        The frame.
+    parameters : Parameters
+        Of which those of the piezo and of the feedback count.
+    seed, index : int
+        Of the random streams.
+    per_pixel : int, optional
+        Nodes on each pixel; as many as the current needs by default.
+
+    Returns
+    -------
+    Path
+        Where the tip is. With every parameter of the piezo at 0 that is the raster, exactly.
+    """
+    p, steps = parameters.piezo, steps_per_pixel(parameters, raster)
+    per_pixel = per_pixel or nodes_per_pixel(raster, steps)
+    time, along = moments(raster, per_pixel)
+    jitter = [
+        piezo.jitter(stream(seed, index, f"piezo.jitter.{axis}"), raster.lines, rms)[:, None, None]
+        for axis, rms in (("fast", p.jitter_fast), ("slow", p.jitter_slow))
+    ]
+    (x0, y0), (x1, y1), (x2, y2) = (raster.at(*corner) for corner in ((0, 0), (0, 1), (1, 0)))
+    du, dv = raster.pixel_size
+    jumps = [f / du * jitter[0] + s / dv * jitter[1] for f, s in ((x1 - x0, x2 - x0), (y1 - y0, y2 - y0))]
+    where = [
+        told + _beyond(told, time, raster, p, axis) + jump
+        for axis, told, jump in zip("xy", command(raster, along), jumps, strict=True)
+    ]
+    return Path(time, *where, moments(raster, steps)[0], raster.turn * per_pixel, per_pixel)
+
+
+def _beyond(told, time, raster, p, axis):
+    """Displacement of one lateral axis beyond the command, the shape of the time [Å]."""
+    drift, offset, bend, width = (getattr(p, f"{name}_{axis}") for name in ("drift", "offset", "bend", "hysteresis"))
+    beyond = piezo.drift(time, drift) + piezo.bend(time, raster.duration, bend, p.bend_magnitude)
+    beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
+    if p.creep:
+        beyond += piezo.creep(told.ravel(), time[0, 0, 1] - time[0, 0, 0], p.creep, p.creep_time).reshape(told.shape)
+    if width:
+        model = piezo.of_width(width / 100, p.hysteresis_beta, p.hysteresis_gamma)
+        beyond += (piezo.displaced(told.ravel(), np.ptp(told), model) - told.ravel()).reshape(told.shape)
+    return beyond
+
+
+def pixels(values, path):
+    """Average the nodes of each pixel, (L, 2, K) -> (2, L, P), and lay the retrace on the trace's columns."""
+    inside = values[:, :, path.margin : values.shape[2] - path.margin]
+    trace, retrace = inside.reshape(*inside.shape[:2], -1, path.per_pixel).mean(-1).transpose(1, 0, 2)
+    return np.stack([trace, retrace[:, ::-1]])
