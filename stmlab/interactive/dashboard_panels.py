@@ -172,13 +172,14 @@ def upright(pixels, raster):
 
 def frame_box(raster):
     """Axes of an image, from its lower left corner [nm]."""
-    return draw.Box((0.0, NM * raster.width, 0.0, NM * raster.height))
+    width, height = raster.extent
+    return draw.Box((0.0, NM * width, 0.0, NM * height))
 
 
 def corners(raster):
     """Corners of the frame on the sample: x (4,), y (4,) [Å]."""
-    u, v = np.array([-1, 1, 1, -1]) * raster.width / 2, np.array([-1, -1, 1, 1]) * raster.height / 2
-    return raster.to_sample(u, v)
+    width, height = raster.extent
+    return raster.to_sample(np.array([-1, 1, 1, -1]) * width / 2, np.array([-1, -1, 1, 1]) * height / 2)
 
 
 def relative(weight):

@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import microscope
+from ..assembly import build_junction, wse2_sheet
 from ..junction import Junction
+from ..microscope import simulate
 from ..scan import Scan
 from ..structures import tip_named, turned
 from ..tightbinding.threads import one_thread
+from ..trajectory import trajectory
 
 
 class Shot(NamedTuple):
@@ -35,12 +37,11 @@ class Gallery(NamedTuple):
 def shoot(parameters, seed, index):
     """Simulate one sample and keep its junction."""
     start = time.perf_counter()
-    scan = microscope.simulate(parameters, seed=seed, index=index)
+    scan = simulate(parameters, seed=seed, index=index)
     took = time.perf_counter() - start
-    raster = microscope.frame(parameters)
-    path = microscope.trajectory(raster, parameters)
-    sheet = microscope.wse2_sheet(parameters, raster, seed, index)
-    junction, _ = microscope.build_junction(parameters, sheet, parameters.tip.apex, path, "tmatrix")
+    path = trajectory(scan.raster, parameters, seed, index)
+    sheet = wse2_sheet(parameters, scan.raster, path, seed, index)
+    junction, _ = build_junction(parameters, sheet, parameters.tip.apex, path, "tmatrix")
     return Shot(scan, junction, apex(parameters.tip), took)
 
 

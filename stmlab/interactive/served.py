@@ -11,6 +11,8 @@ from importlib.resources import files
 
 HOST = "127.0.0.1"
 FIRST_PORT = 8866
+# All that ipywidgets need; other extensions may be made for a newer JupyterLab than the one that Voila carries.
+EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 
 
 def serve(port=None, browser=True):
@@ -60,7 +62,7 @@ def make_app(browser):
     page = Page(log_level="WARN", open_browser=True, config_file_paths=[])
     page.config.VoilaConfiguration.update(
         template="stmlab", allow_template_override="NO", file_allowlist=[],
-        extension_allowlist=["@jupyter-widgets/jupyterlab-manager"],  # others may be made for a newer JupyterLab
+        extension_allowlist=EXTENSIONS,
     )  # fmt: skip
     return page
 
