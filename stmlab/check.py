@@ -208,6 +208,22 @@ def _largest_loop_gain_with_delay():
     return stability_limit(Controller(0.0, integral_gain(1.0, 1.0, 1e-4), 0.0, 1e-4, delay=2), -2.0)
 
 
+@exercise("7.1", unit="s")
+def _wait_after_a_move():
+    """How long to wait after a move of 1000 Å so that creep of 2 % per decade moves the tip 1 Å in a frame of 96 s."""
+    from scipy.optimize import brentq
+
+    from .piezo import settle
+
+    return brentq(lambda wait: settle(96.0, 1000.0, 0.02, 0.1, wait) - 1.0, 0.0, 1e5)
+
+
+@exercise("7.2", unit="Å/s")
+def _drift_of_squeezed_rows():
+    """Drift upwards that brings rows of a lattice of 3.32 Å to 2.70 Å in a frame of 40 Å that takes 96 s."""
+    return (3.32 * np.sqrt(3) / 2 / 2.70 - 1) * 40 / 96
+
+
 @exercise("12.1", unit="Å", tolerance=0.02)
 def _pixel_of_a_measurement():
     """Pixel size of a frame 30 nm wide with 512 pixels."""
