@@ -163,7 +163,7 @@ def constant_height(x, y, z, everything, decay, slack, tile, values):
             for top in range(row, bottom, TILE):
                 for left in range(col, right, TILE):
                     o, below, beside = patch(x, y, top, left, TILE)
-                    here, nearest = select(block, count, o[0], o[1], z, o[2], slack, o[0], o[1], tile)
+                    here, near = select(block, count, o[0], o[1], z, o[2], slack, o[0], o[1], tile)
                     for r in range(top, below):
                         for c in range(left, beside):
-                            values[r, c], _, _, _ = expand(x[r, c] - o[0], y[r, c] - o[1], z, tile, here, nearest, decay)
+                            values[r, c], _, _, _ = expand(x[r, c] - o[0], y[r, c] - o[1], z, tile, here, near, decay)
