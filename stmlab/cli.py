@@ -196,7 +196,7 @@ def _rows():
     for path, leaf in leaves(Parameters()).items():
         limits = leaf.limits.removesuffix(leaf.unit).strip().replace("'", "")
         meaning = leaf.meaning
-        if len(limits) > 22:  # would leave no room for the meaning beside it
+        if len(limits) > 16:  # would leave no room for the meaning beside it
             limits, meaning = "", f"{meaning} ({limits})"
         yield path, str(leaf.value).removesuffix(".0"), leaf.unit, limits, meaning
 
@@ -224,3 +224,19 @@ def fetch(what: Annotated[str, typer.Argument(help="What to download: real.")]):
     from .io import fetch_real
 
     print(fetch_real(progress=sys.stderr.isatty()))
+
+
+# ---- app ----------------------------------------------------------------------------------------------
+
+
+@app.command(name="app")
+def open_app(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; the first free one from 8866 on.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+):
+    """Open the dashboard in a browser, served to this machine only."""
+    if find_spec("voila") is None or find_spec("ipywidgets") is None:
+        raise Mistake("the app needs voila, which is missing: pip install 'stmlab[app]'")
+    from .interactive.served import serve
+
+    serve(port, browser)

@@ -216,10 +216,12 @@ def _batch(runs, shape, readings, position, linear, delay, window, relax):
 
 def _lanes(values):
     """Lay arrays of one shape beside each other, the last one repeated until all lanes have one; flat, in single."""
-    out = np.empty((*np.shape(values[0]), kernel.LANES), np.float32)
+    if len(values) == 1:
+        return np.repeat(np.asarray(values[0], np.float32).ravel(), kernel.LANES)
+    rows = np.empty((kernel.LANES, np.size(values[0])), np.float32)
     for k in range(kernel.LANES):
-        out[..., k] = values[min(k, len(values) - 1)]
-    return out.ravel()
+        rows[k] = np.ravel(values[min(k, len(values) - 1)])
+    return rows.T.ravel()
 
 
 def _knobs(run):
