@@ -238,6 +238,24 @@ def _mains_from_stripes():
     return (20 - 1 / 25) / 0.4
 
 
+@exercise("8.1", unit="ranges")
+def _loop_without_gamma():
+    """State at the end of the closed loop for A = 0.4, beta = 2, gamma = 0 and a full sweep."""
+    from .piezo import BoucWen, limit
+
+    return limit(BoucWen(0.4, 2.0, 0.0))
+
+
+@exercise("8.2", unit="Å", tolerance=0.02)
+def _trace_against_retrace():
+    """Distance of trace and retrace in the middle of a line of 50 nm, for a loop that is 4 % wide."""
+    from .piezo import displaced, of_width
+
+    line = np.linspace(-250.0, 250.0, 501)
+    trace, retrace = displaced(np.r_[line, line[-2::-1]], 500.0, of_width(0.04, 0.6, 0.4))[[250, 750]]
+    return retrace - trace
+
+
 @exercise("12.1", unit="Å", tolerance=0.02)
 def _pixel_of_a_measurement():
     """Pixel size of a frame 30 nm wide with 512 pixels."""

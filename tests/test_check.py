@@ -23,6 +23,8 @@ def test_answers_by_hand():
     assert answer("6.2", 2 * np.sin(np.pi / 10))
     assert answer("7.1", 787)
     assert answer("7.2", 0.027)
+    assert answer("8.1", 0.4 / 2 * np.tanh(2 * 0.5))
+    assert answer("8.2", 20.0)
     assert answer("12.1", 0.586)
     assert answer("12.2", 2.5)
 
