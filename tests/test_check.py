@@ -19,6 +19,12 @@ def test_answers_by_hand():
     assert answer("2.2", 3.165 * np.sqrt(2))
     assert answer("5.1", -2 * 0.5123 * np.sqrt(4.5))
     assert answer("5.2", 4.0)
+    assert answer("6.1", 200.0 / (3.0 * 0.5123 * np.sqrt(4.5)))
+    assert answer("6.2", 2 * np.sin(np.pi / 10))
+    assert answer("7.1", 787)
+    assert answer("7.2", 0.027)
+    assert answer("8.1", 0.4 / 2 * np.tanh(2 * 0.5))
+    assert answer("8.2", 20.0)
     assert answer("12.1", 0.586)
     assert answer("12.2", 2.5)
 

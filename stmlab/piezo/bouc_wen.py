@@ -181,11 +181,11 @@ def limit(model, amplitude=0.5):
     Raises
     ------
     ValueError
-        If beta is not positive: then no loop attracts the others.
+        If beta is not positive: then no closed loop attracts what is near it.
     """
     a, beta, gamma = model
-    if beta <= 0 or beta + gamma <= 0:
-        raise ValueError(f"beta = {beta:g}, gamma = {gamma:g}: no closed loop unless beta > 0 and beta + gamma > 0")
+    if beta <= 0:
+        raise ValueError(f"beta = {beta:g}: a drive that goes to and fro ends in a closed loop only if beta > 0")
     highest = float(_climb(2 * amplitude, beta + gamma))  # of H0 / A: had the sweep begun at h = 0
     if highest == 0:
         return 0.0
@@ -218,7 +218,8 @@ def drive(displacement, model, h=0.0):
         If after a turn the piezo would first move the wrong way: then one displacement belongs to several drives.
     """
     a, beta, gamma = model
-    steepest = a + max(beta - gamma, 0.0) * max(a / (beta + gamma), abs(h))
+    highest = a / (beta + gamma) if beta + gamma > 0 else np.inf
+    steepest = a + (max(beta - gamma, 0.0) * max(highest, abs(h)) if a or h else 0.0)
     if steepest >= 1:
         raise ValueError(f"{model}: the state may outrun the drive (by {steepest:.3g}); the model has no inverse")
     displacement = np.ascontiguousarray(displacement, float)
