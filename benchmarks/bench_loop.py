@@ -83,7 +83,7 @@ def main():
     print(f"written out in Python, a straight ln I: {slow:.0f} ms, {slow / loop_alone([run]):.0f} times as long")
     p = stm.Parameters().set(BASE)
     path = trajectory(frame(p), p)
-    sheet = stm.assembly.wse2_sheet(p, frame(p), path, 0, 0)
+    sheet = stm.assembly.wse2_sheet(p, path, 0, 0)
     junction, _ = stm.assembly.build_junction(p, sheet, p.tip.apex, path, "tmatrix")
     _, setpoint, _ = microscope.ideal_topograph(junction, frame(p), p.junction.height)
     shifted = path._replace(x=path.x + np.array([0.0, 0.1])[:, None])

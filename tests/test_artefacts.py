@@ -246,3 +246,11 @@ def test_shot_and_johnson_noise_are_negligible_at_usual_setpoints():
     quiet, usual = recorded(), recorded({"noise.preamp": 1.0, "feedback.sampling_rate": 1000.0})
     assert 0 < (usual.height - recorded({"feedback.sampling_rate": 1000.0}).height).std() < 2e-3  # Å
     assert quiet.height.shape == usual.height.shape
+
+
+def test_drift_that_leaves_the_frame_does_not_spoil_the_ideal():
+    """The ideal topograph needs atoms under the nominal frame, whether or not the tip ever gets there."""
+    p = stm.Parameters().set(SMALL | QUIET | PRISTINE)
+    still, gone = (stm.simulate(p.set({"piezo.drift_y": v}), seed=4) for v in (0.0, -0.8))
+    assert np.abs(gone.y - still.y).max() > 8
+    np.testing.assert_allclose(gone.ideal, still.ideal, atol=0.02)
