@@ -224,6 +224,20 @@ def _drift_of_squeezed_rows():
     return (3.32 * np.sqrt(3) / 2 / 2.70 - 1) * 40 / 96
 
 
+@exercise("9.1", unit="pA")
+def _johnson_equals_shot():
+    """Current at which a resistor of 1 GOhm at 77 K is as noisy as the current through it."""
+    from .noise import johnson, shot
+
+    return 1e12 * (johnson(1e9, 77.0) / shot(1.0)) ** 2
+
+
+@exercise("9.2", unit="Hz", tolerance=5e-4)
+def _mains_from_stripes():
+    """Mains whose phase stays a 25th of a period behind 20 whole ones in lines of 0.4 s."""
+    return (20 - 1 / 25) / 0.4
+
+
 @exercise("8.1", unit="ranges")
 def _loop_without_gamma():
     """State at the end of the closed loop for A = 0.4, beta = 2, gamma = 0 and a full sweep."""

@@ -9,8 +9,8 @@ from io import BytesIO
 
 import numpy as np
 
-SIDE = 200  # px, the longest side of a chart's box
-LEFT, TOP, BELOW, BAR = 52, 30, 40, 62  # px around the box: y axis, title, x axis, colour bar
+SIDE = 180  # px, the longest side of a chart's box
+LEFT, TOP, BELOW, BAR = 52, 30, 40, 68  # px around the box: y axis, title, x axis, colour bar
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def chart(title, alt, box, content, xlabel, ylabel, bar=None):
         Colour bar: label with unit, limits and colour map.
     """
     width, height = box.size
-    full = LEFT + width + (BAR if bar else 12), TOP + height + BELOW
+    full = LEFT + max(width + (BAR if bar else 12), 6.8 * len(title)), TOP + height + BELOW
     head = f'<svg class="stmlab-chart" role="img" aria-label="{escape(alt)}" viewBox="0 0 {full[0]:.0f} {full[1]:.0f}"'
     head += f' width="{full[0]:.0f}" height="{full[1]:.0f}" xmlns="http://www.w3.org/2000/svg">'
     clip = f'<svg width="{width:.1f}" height="{height:.1f}" x="{LEFT}" y="{TOP}">{content}</svg>'
     parts = [
-        f'<text class="t" x="{LEFT + width / 2:.1f}" y="18" text-anchor="middle">{escape(title)}</text>', clip,
+        f'<text class="t" x="{LEFT}" y="18">{escape(title)}</text>', clip,
         f'<g transform="translate({LEFT},{TOP})">{_frame(box)}{_labels(box, xlabel, ylabel)}',
         _bar(box, *bar) if bar else "", "</g></svg>",
     ]  # fmt: skip

@@ -33,7 +33,7 @@ class Form:
     def __init__(self, study, changed=lambda: None):
         self._changed, self.defaults, look = changed, leaves(Parameters()), Look()
         self.knobs = {path: Knob(path, leaf, look, self._moved) for path, leaf in self.defaults.items()}
-        wide = {"layout": ipywidgets.Layout(width="100%"), "style": {"description_width": "initial"}}
+        wide = {"layout": ipywidgets.Layout(width="auto"), "style": {"description_width": "initial"}}
         self.name = ipywidgets.Text(description="study", placeholder="its name", continuous_update=False, **wide)
         self.description = ipywidgets.Text(description="about", placeholder="what it is for",
                                            continuous_update=False, **wide)  # fmt: skip

@@ -193,10 +193,11 @@ class Listing:
     def law(self):
         """The list as a law."""
         try:
-            return Choice(tomllib.loads(f"values = [{self.field.value}]")["values"])
-        except (tomllib.TOMLDecodeError, KeyError):
+            (values,) = tomllib.loads(f"values = [{self.field.value}]").values()
+        except ValueError:
             raise ParameterError(f"{self.field.value!r} is no list; write values with commas between, such as "
                                  "0.1, 0.2 or 'up', 'down'") from None
+        return Choice(values)
 
     def show(self, law):
         """Write a law as a list."""

@@ -67,10 +67,11 @@ def tip(shot):
     grey = np.rint(110 + 110 * far / (far.max() or 1.0)).astype("u1") * np.ones(3, "u1")
     ink = np.vstack([grey, draw.colours(weight, (0, 1), "viridis")])
     x, y, z = np.vstack([shot.apex, junction.tip]).T
-    box = draw.Box((-8.0, 8.0, *draw.padded(min(0.0, z.min()), 12.0, 0.1)))
+    reach = max(8.0, np.abs(junction.tip[:, 0]).max() + 2.0)  # a second tip may stand far away
+    box = draw.Box((-reach, reach, *draw.padded(0.0, 12.0, 0.1)))
     order = np.argsort(-y, kind="stable")  # the nearer atoms last
     order = np.concatenate([order[order < len(grey)], order[order >= len(grey)]])
-    seen = draw.dots(box, x[order], z[order], ink[order], radius=9)
+    seen = draw.dots(box, x[order], z[order], ink[order], radius=72 / reach)
     alt = f"Side view of the tip: {len(shot.apex)} tungsten atoms, {len(weight)} of which carry current, coloured."
     return draw.chart(TITLES["tip"], alt, box, seen, "x [Å]", "z [Å]", ("weight [1]", (0.0, 1.0), "viridis"))
 
@@ -141,7 +142,7 @@ def truth(shot):
     alt = f"Top selenium atoms, blue, and {count(shot.scan)}, orange, where the distorted trace shows them."
     box = frame_box(shot.scan.raster)
     shown = draw.filled(box, upright(seen, shot.scan.raster))
-    return draw.chart("Truth: lattice blue, defects orange", alt, box, shown, "x [nm]", "y [nm]")
+    return draw.chart("Truth: top Se blue, defects orange", alt, box, shown, "x [nm]", "y [nm]")
 
 
 LEGS = ("trace", "retrace")

@@ -45,7 +45,7 @@ class Dashboard:
         right = ipywidgets.VBox([*self._control_rows, self.alert, self.progress, self.note, shown])
         left.add_class("stmlab-left")
         right.add_class("stmlab-right")
-        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start")
+        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", width="100%")
         self.box = ipywidgets.VBox([ipywidgets.HTML(STYLE), ipywidgets.Box([left, right], layout=wrap)])
 
     def _repr_mimebundle_(self, include=None, exclude=None):
