@@ -18,7 +18,8 @@ _INLINED = {"error_model": "numpy", "inline": "always"}
 
 def _compiled(real):
     """The exact ramp with all its constants in one precision, lest single becomes double."""
-    zero, one, tiny, nearly = real(0), real(1), real(1e-20), np.finfo(real).eps - real(1)
+    zero, one, nearly = real(0), real(1), np.finfo(real).eps - real(1)
+    tiny = real(1e-20) if real is np.float64 else real(1e-9)  # its square is still a normal number, or all would crawl
 
     @njit(**_INLINED)
     def apart(x):

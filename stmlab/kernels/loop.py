@@ -61,11 +61,16 @@ def look(nodes, node, k, z):
 
 
 @njit(**INLINED)
+def approach(nodes, n, lane):
+    """Copy node n, which holds for the step in its middle."""
+    for k in range(NODE * LANES):
+        lane[NEAR + k] = nodes[n * NODE * LANES + k]
+
+
+@njit(**INLINED)
 def interpolate(nodes, n, lane):
-    """Copy node n, and fit a parabola in time through value and slope of its neighbours, seen from its height."""
+    """Fit a parabola in time through value and slope of node n and its neighbours, seen from its height."""
     size = NODE * LANES
-    for k in range(size):
-        lane[NEAR + k] = nodes[n * size + k]
     for k in range(LANES):
         left, left_slope = look(nodes, (n - 1) * size, k, lane[NEAR + k])
         right, right_slope = look(nodes, (n + 1) * size, k, lane[NEAR + k])
@@ -232,7 +237,9 @@ def loop(nodes, lift, noise, lane, memory, past, recent, shares, paces, position
     if done == 0:
         actuate(lane, slow, bent, False)
     for n in range(drive.size // LANES):
-        interpolate(nodes, n + 1, lane)
+        approach(nodes, n + 1, lane)
+        if steps > 1:
+            interpolate(nodes, n + 1, lane)
         creep(lane, shares, paces, memory)
         for s in range(steps):
             row, i = n * steps + s, done + n * steps + s
