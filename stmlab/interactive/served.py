@@ -59,7 +59,7 @@ def make_app(browser):
             if browser:
                 webbrowser.open(address)
 
-    page = Page(log_level="WARN", open_browser=True, config_file_paths=[])
+    page = Page(log_level="ERROR", open_browser=True, config_file_paths=[])
     page.config.VoilaConfiguration.update(
         template="stmlab", allow_template_override="NO", file_allowlist=[],
         extension_allowlist=EXTENSIONS,

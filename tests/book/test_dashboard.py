@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from stmlab.parameters import Parameters, Study, Uniform
@@ -178,6 +179,7 @@ def test_load_change_render_save_and_load_again(window, folder, screenshots):
     expect(charts).to_have_count(10)
     assert all(len(chart.get_attribute("aria-label")) > 20 for chart in charts.all())
     if screenshots:
+        screenshots.mkdir(parents=True, exist_ok=True)
         window.page.screenshot(path=screenshots / "dashboard.png", full_page=True)
 
     window.page.get_by_label("save", exact=True).fill("changed.toml")
@@ -283,6 +285,18 @@ def test_the_default_frame_is_quick(window):
         took.append(time.perf_counter() - start)
     print(f"from the click to the picture: {', '.join(f'{t:.2f}' for t in took)} s")
     assert min(took) < 1.0
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_the_page_is_accessible_and_never_scrolls_sideways(window, width):
+    window.page.set_viewport_size({"width": width, "height": 900})
+    window.press("Render")
+    expect(window.page.locator(".stmlab-chart")).to_have_count(10)
+    window.page.get_by_label("explain every parameter").check()
+    expect(window.row("raster.pixels")).to_contain_text("pixels along the fast axis")
+    found = Axe().run(window.page).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_only_this_machine_and_only_with_the_token(address):
