@@ -126,7 +126,7 @@ def methods(sheet):
 def under_frame(parameters):
     """The sheet of one default image, and its atoms that can carry current there."""
     path = trajectory(frame(parameters), parameters)
-    sheet = wse2_sheet(parameters, frame(parameters), path, 0, 0)
+    sheet = wse2_sheet(parameters, path, 0, 0)
     low, high = surroundings(path, parameters.junction.height, 3.0)
     return sheet, np.unique(images(sheet.positions, sheet.cell, sheet.pbc, low, high)[0])
 

@@ -17,10 +17,10 @@ from .tightbinding.threads import one_thread
 CELLS = 8  # a sheet has a multiple of so many along each side, so that few different ones occur
 
 
-def wse2_sheet(parameters, raster, path, seed, index):
+def wse2_sheet(parameters, path, seed, index):
     """Build a sheet with random defects, so large that the tip sees each of them at most once on its path."""
     s, d = parameters.sample, parameters.defects
-    extent = 2 * np.sqrt(max((path.x**2 + path.y**2).max(), (raster.width**2 + raster.height**2) / 4))
+    extent = 2 * np.hypot(*np.abs(path.bounds).max(0))
     cells = int(np.ceil(2 / np.sqrt(3) * extent / s.lattice_constant)) + 1  # a rhombus around the circle
     cells = -(-cells // CELLS) * CELLS
     elements = model_named(s.model).elements  # the metal first
@@ -115,7 +115,7 @@ def surroundings(path, height, width):
     """Corners (2,) of the rectangle [Å] that holds every atom within reach of the tip on its path."""
     extra = Junction.slack + 2.0  # pairs this much longer than the height; 2 Å for the relief
     margin = np.sqrt(extra * (extra + 2 * height)) + width
-    return [path.x.min() - margin, path.y.min() - margin], [path.x.max() + margin, path.y.max() + margin]
+    return path.bounds[0] - margin, path.bounds[1] + margin
 
 
 class Electrode(NamedTuple):

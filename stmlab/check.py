@@ -191,6 +191,71 @@ def _one_atom_topograph():
     return constant_current(single, raster, -10.0)[0, 0]
 
 
+@exercise("6.1", unit="Å/s", tolerance=0.02)
+def _gain_from_trace_and_retrace():
+    """Integral gain that shifts trace and retrace by 3 Å at a tip speed of 200 Å/s and a work function of 4.5 eV."""
+    from .junction import kappa
+
+    lag = 3.0 / (2 * 200.0)
+    return 1 / (2 * kappa(4.5) * lag)
+
+
+@exercise("6.2", unit="")
+def _largest_loop_gain_with_delay():
+    """Loop gain at which an integrator with a delay of two readings begins to swing."""
+    from .feedback import Controller, integral_gain, stability_limit
+
+    return stability_limit(Controller(0.0, integral_gain(1.0, 1.0, 1e-4), 0.0, 1e-4, delay=2), -2.0)
+
+
+@exercise("7.1", unit="s")
+def _wait_after_a_move():
+    """How long to wait after a move of 1000 Å so that creep of 2 % per decade moves the tip 1 Å in a frame of 96 s."""
+    from scipy.optimize import brentq
+
+    from .piezo import settle
+
+    return brentq(lambda wait: settle(96.0, 1000.0, 0.02, 0.1, wait) - 1.0, 0.0, 1e5)
+
+
+@exercise("7.2", unit="Å/s")
+def _drift_of_squeezed_rows():
+    """Drift upwards that brings rows of a lattice of 3.32 Å to 2.70 Å in a frame of 40 Å that takes 96 s."""
+    return (3.32 * np.sqrt(3) / 2 / 2.70 - 1) * 40 / 96
+
+
+@exercise("8.1", unit="ranges")
+def _loop_without_gamma():
+    """State at the end of the closed loop for A = 0.4, beta = 2, gamma = 0 and a full sweep."""
+    from .piezo import BoucWen, limit
+
+    return limit(BoucWen(0.4, 2.0, 0.0))
+
+
+@exercise("8.2", unit="Å", tolerance=0.02)
+def _trace_against_retrace():
+    """Distance of trace and retrace in the middle of a line of 50 nm, for a loop that is 4 % wide."""
+    from .piezo import displaced, of_width
+
+    line = np.linspace(-250.0, 250.0, 501)
+    trace, retrace = displaced(np.r_[line, line[-2::-1]], 500.0, of_width(0.04, 0.6, 0.4))[[250, 750]]
+    return retrace - trace
+
+
+@exercise("9.1", unit="pA")
+def _johnson_equals_shot():
+    """Current at which a resistor of 1 GOhm at 77 K is as noisy as the current through it."""
+    from .noise import johnson, shot
+
+    return 1e12 * (johnson(1e9, 77.0) / shot(1.0)) ** 2
+
+
+@exercise("9.2", unit="Hz", tolerance=5e-4)
+def _mains_from_stripes():
+    """Mains whose phase stays a 25th of a period behind 20 whole ones in lines of 0.4 s."""
+    return (20 - 1 / 25) / 0.4
+
+
 @exercise("12.1", unit="Å", tolerance=0.02)
 def _pixel_of_a_measurement():
     """Pixel size of a frame 30 nm wide with 512 pixels."""

@@ -196,7 +196,7 @@ def _rows():
     for path, leaf in leaves(Parameters()).items():
         limits = leaf.limits.removesuffix(leaf.unit).strip().replace("'", "")
         meaning = leaf.meaning
-        if len(limits) > 22:  # would leave no room for the meaning beside it
+        if len(limits) > 16:  # would leave no room for the meaning beside it
             limits, meaning = "", f"{meaning} ({limits})"
         yield path, str(leaf.value).removesuffix(".0"), leaf.unit, limits, meaning
 

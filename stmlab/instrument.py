@@ -209,17 +209,19 @@ def _batch(runs, shape, readings, position, linear, delay, window, relax):
         b = min(a + BLOCK, count)
         around = np.clip(np.arange(a - 1, b + 1), 0, count - 1)  # a node more at either end, to look at
         nodes = _lanes([run.terms[:, around].T for run in runs])
-        steps = [_lanes([v[a * per : b * per] for v in each]) for each in ([r.lift for r in runs], [r.hiss for r in runs])]
+        steps = [_lanes([getattr(run, name)[a * per : b * per] for run in runs]) for name in ("lift", "hiss")]
         kernel.loop(nodes, *steps, *state, shares, paces, position, linear, a * per, *(v[a:b].ravel() for v in out))
     return [Record(*out[:, :, k].astype(float)) for k in range(len(runs))]
 
 
 def _lanes(values):
     """Lay arrays of one shape beside each other, the last one repeated until all lanes have one; flat, in single."""
-    out = np.empty((*np.shape(values[0]), kernel.LANES), np.float32)
+    if len(values) == 1:
+        return np.repeat(np.asarray(values[0], np.float32).ravel(), kernel.LANES)
+    rows = np.empty((kernel.LANES, np.size(values[0])), np.float32)
     for k in range(kernel.LANES):
-        out[..., k] = values[min(k, len(values) - 1)]
-    return out.ravel()
+        rows[k] = np.ravel(values[min(k, len(values) - 1)])
+    return rows.T.ravel()
 
 
 def _knobs(run):

@@ -40,7 +40,7 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     p = Parameters() if parameters is None else parameters
     raster = frame(p)
     path = trajectory(raster, p, seed, index)
-    sheet, method = (wse2_sheet(p, raster, path, seed, index), "tmatrix") if sample is None else (sample, None)
+    sheet, method = (wse2_sheet(p, path, seed, index), "tmatrix") if sample is None else (sample, None)
     junction, surface = build_junction(p, sheet, p.tip.apex if tip is None else tip, path, method)
 
     flat, setpoint, contrast = ideal_topograph(junction, raster, p.junction.height)
@@ -86,7 +86,7 @@ def topographs(parameters, biases, seed=0, index=0, sample=None, tip=None):
     """
     raster, images = frame(parameters), []
     path = trajectory(raster, parameters, seed, index)
-    sheet = wse2_sheet(parameters, raster, path, seed, index) if sample is None else sample
+    sheet = wse2_sheet(parameters, path, seed, index) if sample is None else sample
     for bias in biases:
         p = parameters.set({"junction.bias": float(bias)})
         junction, _ = build_junction(p, sheet, p.tip.apex if tip is None else tip, path)

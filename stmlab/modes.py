@@ -33,7 +33,12 @@ def constant_height(junction, raster, height):
     """
     if not height >= junction.floor:
         raise ValueError(f"height = {height} Å is inside the sample; raise the tip to at least {junction.floor:.2f} Å")
-    return junction.log_current(*raster.xy, height)
+    x, y = map(np.ascontiguousarray, raster.xy)
+    if not hasattr(junction, "pairs"):
+        return junction.log_current(x, y, height)
+    values, room = np.empty(x.shape), np.empty((4, junction.pairs.shape[1] + kernel.LANES))
+    kernel.constant_height(x, y, float(height), junction.pairs, 2 * junction.kappa, junction.slack, room, values)
+    return values
 
 
 def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-4, full_output=False):

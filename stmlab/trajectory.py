@@ -22,6 +22,7 @@ class Path(NamedTuple):
     time: np.ndarray  # (L, 2, K * steps per node) s, of each reading of the controller
     margin: int  # nodes at either end of a line that belong to the turn-around
     per_pixel: int  # nodes
+    bounds: np.ndarray  # (2, 2) Å, lower left and upper right corner of all that is visited or was meant to be
 
     @property
     def step(self) -> float:
@@ -111,11 +112,10 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     (x0, y0), (x1, y1), (x2, y2) = (raster.at(*corner) for corner in ((0, 0), (0, 1), (1, 0)))
     du, dv = raster.pixel_size
     jumps = [f / du * jitter[0] + s / dv * jitter[1] for f, s in ((x1 - x0, x2 - x0), (y1 - y0, y2 - y0))]
-    where = [
-        told + _beyond(told, time, raster, p, axis) + jump
-        for axis, told, jump in zip("xy", command(raster, along), jumps, strict=True)
-    ]
-    return Path(time, *where, moments(raster, steps)[0], raster.turn * per_pixel, per_pixel)
+    told = command(raster, along)
+    where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
+    ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]
+    return Path(time, *where, moments(raster, steps)[0], raster.turn * per_pixel, per_pixel, np.transpose(ends))
 
 
 def _beyond(told, time, raster, p, axis):
@@ -127,7 +127,8 @@ def _beyond(told, time, raster, p, axis):
         beyond += piezo.creep(told.ravel(), time[0, 0, 1] - time[0, 0, 0], p.creep, p.creep_time).reshape(told.shape)
     if width:
         model = piezo.of_width(width / 100, p.hysteresis_beta, p.hysteresis_gamma)
-        beyond += (piezo.displaced(told.ravel(), np.ptp(told), model) - told.ravel()).reshape(told.shape)
+        swept = told.ravel() - (told.min() + told.max()) / 2
+        beyond += (piezo.displaced(swept, np.ptp(swept), model) - swept).reshape(told.shape)
     return beyond
 
 

@@ -28,7 +28,10 @@ BASE = {
     "junction": {"kernels"},
     "tersoff_hamann": {"structures", "tightbinding"},
 }
-STACK = [["scan", "modes", "spectra"], ["analysis", "labels", "trajectory", "assembly"], ["instrument"], ["microscope"], ["dataset"], ["learn"]]
+STACK = [
+    ["scan", "modes", "spectra"], ["analysis", "labels", "trajectory", "assembly"], ["instrument"], ["microscope"],
+    ["dataset"], ["learn"],
+]  # fmt: skip
 
 
 def may_import():

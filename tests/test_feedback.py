@@ -133,6 +133,16 @@ def test_delay_answers_later():
     np.testing.assert_allclose(heights, np.append(np.full(3, e[0]), e[:-3]), atol=1e-14)
 
 
+@pytest.mark.parametrize("form", ["position", "increment"])
+def test_delay_shifts_all_three_terms(form):
+    """What follows on a quiet start is the same, three readings later."""
+    e = np.append(np.zeros(4), np.random.default_rng(6).standard_normal(30))
+    prompt = Controller(0.3, 0.7, 0.02, 0.1, form=form, window=3)
+    late = answers(prompt._replace(delay=3), e)
+    np.testing.assert_allclose(late[3:], answers(prompt, e)[:-3], atol=1e-12)
+    assert not late[:7].any()
+
+
 def test_limits_hold_the_height_but_not_the_integral():
     c = Controller(0.0, 1.0, 0.0, 1.0, lowest=-2.0, highest=3.0)
     heights = answers(c, [1.0] * 5 + [-1.0] * 9)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stmlab.io import FileError, MissingPackage, draw, load_image, load_scan, picture, save_scan, to_xarray
-from stmlab.scan import DEFECT_DTYPE, Raster, Scan
+from stmlab.io.images import recorded
+from stmlab.scan import DEFECT_DTYPE, EVENT_DTYPE, Raster, Scan
 
 SHAPE = (6, 8)  # lines, pixels
 
@@ -72,7 +73,8 @@ def scan():
     defects = np.array([("dopant_top", 3, 0.5, -1.0, 2.5, 3.5, True)], DEFECT_DTYPE)
     meta = {"bias": -1.4, "setpoint": 5e-11, "lattice_constant": 3.32}
     ideal, lattice = rng.normal(size=SHAPE), rng.normal(size=(5, 2))
-    return Scan(raster, ideal=ideal, lattice=lattice, defects=defects, seed=2**40, meta=meta, **stacks)
+    events = np.array([("tip-change", 1.5, 1, 2, True)], EVENT_DTYPE)
+    return Scan(raster, ideal=ideal, lattice=lattice, defects=defects, events=events, seed=2**40, meta=meta, **stacks)
 
 
 # ---- Nanonis ------------------------------------------------------------------------------------------
@@ -301,6 +303,7 @@ def test_netcdf_round_trip_keeps_everything(tmp_path, scan):
     for name in ("height", "true_height", "current", "drive", "x", "y", "ideal", "lattice"):
         assert np.array_equal(getattr(again, name), getattr(scan, name)), name
     assert np.array_equal(again.defects, scan.defects)
+    assert np.array_equal(again.events, scan.events)
     assert again.raster == scan.raster
     assert (again.seed, again.meta) == (scan.seed, scan.meta)
 
@@ -316,6 +319,34 @@ def test_netcdf_opens_with_xarray(tmp_path, scan):
         assert np.array_equal(data.time, scan.time)
         x, y = scan.raster.to_sample(data.u.values, data.v.values[:, None])
         assert np.allclose([x, y], scan.raster.xy)
+
+
+WAYS = [(axis, fast, slow) for axis in "xy" for fast in ("forward", "backward") for slow in ("up", "down")]
+
+
+@pytest.mark.parametrize(("axis", "fast", "slow"), WAYS)
+@pytest.mark.parametrize("ending", ["gwy", "nc"])
+def test_a_scan_along_any_axis_is_shown_in_space(tmp_path, axis, fast, slow, ending):
+    """Each pixel of the picture lies further right and further up than the one before, whatever was scanned first."""
+    raster = Raster(9.0, 6.0, 9, 4, fast_axis=axis, fast_direction=fast, direction=slow, overscan=0.1)
+    x, y = raster.xy
+    right, up = picture(x, raster), picture(y, raster)
+    assert (np.diff(right, axis=1) > 0).all()
+    assert (np.diff(up, axis=0) > 0).all()
+    corner = [(e - p) / 2 for e, p in zip(raster.extent, _spacing(raster), strict=True)]
+    assert (right[-1, -1], up[-1, -1]) == pytest.approx(corner)
+    assert np.array_equal(recorded(picture(x, raster), raster), x)
+    save_scan(Scan(raster, np.stack([x + 10 * y, y])), tmp_path / f"scan.{ending}")
+    again = load_scan(tmp_path / f"scan.{ending}")
+    assert again.raster == raster
+    assert np.allclose(again.height[0], x + 10 * y)
+    data = to_xarray(again)
+    where = raster.to_sample(data.u, data.v)
+    assert all(np.allclose(place.transpose("line", "pixel"), v) for place, v in zip(where, (x, y), strict=True))
+
+
+def _spacing(raster):
+    return raster.pixel_size if raster.fast_axis == "x" else raster.pixel_size[::-1]
 
 
 def test_gwyddion_round_trip(tmp_path, scan):

@@ -5,6 +5,7 @@ import pytest
 from scipy.signal import welch
 from scipy.stats import kstest
 
+import stmlab as stm
 from stmlab import noise
 
 DT = 1e-3  # s
@@ -103,6 +104,21 @@ def test_hum_is_the_sum_of_three_sines():
     np.testing.assert_allclose(noise.hum(time, 0.03, 50.2, phase, 0.4), 0.03 * sum(sines), atol=1e-14)
     shaped = noise.hum(time.reshape(5, 2, 50), 0.03, 50.2, phase, 0.0)
     np.testing.assert_allclose(shaped.ravel(), 0.03 * sines[0], atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "raster"),
+    [(50.037, {}), (60.02, {"line_time": 0.2, "overscan": 0.1}), (49.91, {"fast_axis": "y", "direction": "down"})],
+)
+def test_frequency_of_hum_is_recovered_from_an_image(frequency, raster):
+    """A sine fitted to the pixels at their times: the image is a record in time."""
+    changes = {"noise.hum": 0.05, "noise.hum_frequency": frequency, "noise.current": 0.02}
+    p = stm.Parameters().set(changes | {f"raster.{name}": value for name, value in raster.items()})
+    scan = stm.simulate(p, seed=4)
+    z, when = (v.ravel() for v in (stm.analysis.level(scan.height[0]), scan.time[0]))
+    tried = frequency + np.arange(-1.2, 1.2, 0.2 / scan.raster.duration)
+    power = [abs(np.sum(z * np.exp(-2j * np.pi * f * when))) for f in tried]
+    assert tried[np.argmax(power)] == pytest.approx(frequency, abs=0.25 / scan.raster.duration)
 
 
 # ---- lines, telegraph, spikes ---------------------------------------------------------------------------

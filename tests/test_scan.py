@@ -24,7 +24,8 @@ def test_angle_turns_counter_clockwise_about_the_centre():
 
 
 @pytest.mark.parametrize(
-    "change", [{"width": 0}, {"height": -1}, {"pixels": 0}, {"line_time": np.nan}, {"direction": "left"}]
+    "change", [{"width": 0}, {"height": -1}, {"pixels": 0}, {"line_time": np.nan}, {"direction": "left"},
+     {"fast_axis": "z"}, {"fast_direction": "up"}, {"overscan": -0.1}]
 )
 def test_impossible_rasters_are_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):

@@ -80,7 +80,7 @@ def test_each_displacement_is_its_own(change):
 def test_all_displacements_begin_at_zero():
     p = parameters(piezo__drift_x=0.3, piezo__bend_x=4.0, piezo__creep=0.03, piezo__offset_x=800.0)
     told, at = (trajectory(frame(q), q, 5).x[0, 0] for q in (parameters(), p))
-    assert abs(at[0] - told[0]) < 0.01 < abs(at[-1] - told[-1])
+    assert abs(at[0] - told[0]) < 0.02 < abs(at[-1] - told[-1])
 
 
 def test_drift_bends_lines_too():
@@ -96,3 +96,12 @@ def test_jitter_moves_whole_lines_along_the_axes_of_the_frame():
     assert np.abs(dx).max() < 1e-12  # the fast axis is along y
     assert np.ptp(dy, axis=(1, 2)).max() < 1e-12
     assert 0.1 < dy[:, 0, 0].std() < 0.35
+
+
+def test_hysteresis_keeps_the_corners_of_a_straight_frame_in_place():
+    p = parameters(piezo__hysteresis_x=10.0, piezo__hysteresis_y=10.0)
+    path, told = trajectory(frame(p), p), trajectory(frame(p), parameters())
+    for at, meant in ((path.x, told.x), (path.y, told.y)):
+        assert np.abs((at - meant)[[0, -1], :, 0]).max() < 0.05 * np.ptp(meant)
+        assert abs(at[0, 0, 0] - meant[0, 0, 0]) < 1e-6
+        assert np.abs(at - meant).max() > 0.02 * np.ptp(meant)

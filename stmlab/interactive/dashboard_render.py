@@ -40,7 +40,7 @@ def shoot(parameters, seed, index):
     scan = simulate(parameters, seed=seed, index=index)
     took = time.perf_counter() - start
     path = trajectory(scan.raster, parameters, seed, index)
-    sheet = wse2_sheet(parameters, scan.raster, path, seed, index)
+    sheet = wse2_sheet(parameters, path, seed, index)
     junction, _ = build_junction(parameters, sheet, parameters.tip.apex, path, "tmatrix")
     return Shot(scan, junction, apex(parameters.tip), took)
 

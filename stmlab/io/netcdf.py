@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 
-from ..scan import DEFECT_DTYPE, Scan
+from ..scan import DEFECT_DTYPE, EVENT_DTYPE, Scan
 from ._files import FileError, need, read_bounded
 from .provenance import describe, quantity, restore
 
@@ -30,7 +30,8 @@ MEANING = {
     "lattice": "top selenium atoms",
 }
 FRAME, IMAGE = ("sweep", "line", "pixel"), ("line", "pixel")
-DEFECT_UNITS = {"x": "angstrom", "y": "angstrom", "row": "1", "col": "1"}
+COLUMN_UNITS = {"x": "angstrom", "y": "angstrom", "row": "1", "col": "1", "time": "s"}
+TABLES = {"defect": DEFECT_DTYPE, "event": EVENT_DTYPE}  # structured arrays, in the singular
 
 
 def to_xarray(scan):
@@ -59,18 +60,14 @@ def to_xarray(scan):
 
 
 def _coordinates(scan):
-    """Return the passes, the time, and the place in the frame from its centre: u along lines, v across."""
+    """Return the passes, the time, and the place in the frame from its centre: u along its x axis, v along its y."""
     raster, (du, dv) = scan.raster, scan.raster.pixel_size
     forward = 1 if raster.fast_direction == "forward" else -1
     upward = 1 if raster.direction == "up" else -1
-    u = ((np.arange(raster.pixels) + 0.5) * du - raster.width / 2) * forward
-    v = ((np.arange(raster.lines) + 0.5) * dv - raster.height / 2) * upward
-    return {
-        "sweep": ["trace", "retrace"],
-        "time": (FRAME, scan.time, {"units": "s"}),
-        "u": ("pixel", u, {"units": "angstrom"}),
-        "v": ("line", v, {"units": "angstrom"}),
-    }
+    fast = "pixel", ((np.arange(raster.pixels) + 0.5) * du - raster.width / 2) * forward, {"units": "angstrom"}
+    slow = "line", ((np.arange(raster.lines) + 0.5) * dv - raster.height / 2) * upward, {"units": "angstrom"}
+    u, v = (fast, slow) if raster.fast_axis == "x" else (slow, fast)
+    return {"sweep": ["trace", "retrace"], "time": (FRAME, scan.time, {"units": "s"}), "u": u, "v": v}
 
 
 def _arrays(scan):
@@ -87,9 +84,10 @@ def _arrays(scan):
     if scan.lattice is not None and scan.defects is not None:
         for mask, image in zip(("lattice", "defects"), scan.masks(), strict=True):
             yield f"mask_{mask}", IMAGE, image, "1"
-    for column in scan.defects.dtype.names if scan.defects is not None else ():
-        values = scan.defects[column]
-        yield f"defect_{column}", ("defect",), _storable(values), DEFECT_UNITS.get(column, "")
+    for table in TABLES:
+        rows = getattr(scan, f"{table}s")
+        for column in rows.dtype.names if rows is not None else ():
+            yield f"{table}_{column}", (table,), _storable(rows[column]), COLUMN_UNITS.get(column, "")
 
 
 def _storable(values):
@@ -125,7 +123,8 @@ def read_netcdf(path, channel="Z"):
     if "raster" not in texts or "height" not in arrays:
         raise FileError("was not written by stmlab: it holds no raster and height; read it with xarray")
     raster, known = restore(texts)
-    scan = Scan(raster, defects=_defects(arrays), **_stacks(arrays), **known)
+    tables = {f"{name}s": _table(arrays, name) for name in TABLES}
+    scan = Scan(raster, **tables, **_stacks(arrays), **known)
     if quantity(scan)[0] != channel:
         raise FileError(f"has no channel {channel!r}; choose one of: {quantity(scan)[0]}")
     return scan
@@ -136,15 +135,15 @@ def _stacks(arrays):
     return {key: np.asarray(arrays[key], dtype=float) for key in there}
 
 
-def _defects(arrays):
-    """Return the structured table of defects, or None."""
-    if "defect_kind" not in arrays:
+def _table(arrays, name):
+    """Return the structured array of defects or events, or None."""
+    if f"{name}_kind" not in arrays:
         return None
-    defects = np.zeros(len(arrays["defect_kind"]), DEFECT_DTYPE)
-    for column in DEFECT_DTYPE.names:
-        values = arrays[f"defect_{column}"]
-        defects[column] = [_text(row.tobytes()) for row in values] if column == "kind" else values
-    return defects
+    table = np.zeros(len(arrays[f"{name}_kind"]), TABLES[name])
+    for column in table.dtype.names:
+        values = arrays[f"{name}_{column}"]
+        table[column] = [_text(row.tobytes()) for row in values] if column == "kind" else values
+    return table
 
 
 def _text(value):

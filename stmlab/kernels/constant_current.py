@@ -1,4 +1,4 @@
-"""The height at which ln I has a given value, for a whole image.
+"""ln I at one height, and the height at which it has a given value, for a whole image.
 
 The pairs of atoms that matter are listed for blocks of 16 x 16 pixels, and from those for tiles of 8 x 8. At the
 height of the pixel before, ln I is expanded up to the third power; the cubic is solved for the setpoint, and mostly
@@ -149,3 +149,21 @@ def constant_current(x, y, last, target, floor, everything, decay, slack, tolera
                 tries, bisections = tries + 1, bisections + bisected
             z[r, c], fallbacks[r, c] = last, bisections
             calls[r, c] = tries if done and last - floor > 2 * tolerance else -tries
+
+
+@njit(**OPTIONS)
+def constant_height(x, y, z, everything, decay, slack, tile, values):
+    """Fill ``values`` (L, P) with ln I at one height, tile by tile; ``tile`` is room for a list, as above."""
+    block = np.empty((4, everything.shape[1] + LANES))
+    (lines, pixels), everyone = x.shape, everything.shape[1]
+    for row in range(0, lines, BLOCK):
+        for col in range(0, pixels, BLOCK):
+            o, bottom, right = patch(x, y, row, col, BLOCK)
+            count, _ = select(everything, everyone, o[0], o[1], z, o[2], slack, 0.0, 0.0, block)
+            for top in range(row, bottom, TILE):
+                for left in range(col, right, TILE):
+                    o, below, beside = patch(x, y, top, left, TILE)
+                    here, near = select(block, count, o[0], o[1], z, o[2], slack, o[0], o[1], tile)
+                    for r in range(top, below):
+                        for c in range(left, beside):
+                            values[r, c], _, _, _ = expand(x[r, c] - o[0], y[r, c] - o[1], z, tile, here, near, decay)

@@ -1,7 +1,9 @@
 """The state of a Bouc-Wen element along a drive, by the exact solution for each straight piece of it.
 
 `ramp` has no branches and belongs into a loop over lanes. What it adds to the state keeps its digits however short
-the piece is: e^-rx is never formed next to 1, where it would lose them.
+the piece is: e^-rx is never formed next to 1, where it would lose them. In single precision that `change` is good to
+1e-6 of itself. Adding it up rounds h: by 1e-5 of the range at worst in 100 000 steps, all of them alike, and by less
+than 1e-7 if what each sum has lost is subtracted from the next `change`.
 """
 
 import numpy as np

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from . import INLINED, OPTIONS
-from .hysteresis import change32
 from .exponential import exponential
+from .hysteresis import change32
 
 LANES = 16
 NODE = 5

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..kernels import creep as kernel
 
-SPACING = 1.2  # between the logarithms of relaxation times; the trapezoidal rule errs by 4e-4 of a decade
+SPACING = 1.3  # between the logarithms of relaxation times; the trapezoidal rule errs by 5e-4 of a decade
+FIRST = -2.74  # the first of these; from here the errors at both ends of the logarithm do not add up
 SLOWEST = 3.0  # times the duration: what relaxes more slowly is one relaxation with the same start and curvature
 QUICKEST = 0.1  # times the time step: what relaxes more quickly has done so within the step
 LEAST = 1e-4  # shares below this are left out
@@ -119,7 +120,7 @@ def relaxation(t0, shortest, longest):
         raise ValueError(
             f"creep needs a time t0 = {t0} s > 0 s and a range {shortest} s to {longest} s that is positive and rises"
         )
-    w = np.arange(-2.4, np.log(max(longest / t0, 1.0)) + 12.0, SPACING)
+    w = np.arange(FIRST, np.log(max(longest / t0, 1.0)) + 12.0, SPACING)
     times, shares = t0 * np.exp(w), SPACING * np.exp(-np.exp(-w)) / np.log(10)
     slow, quick = times > SLOWEST * longest, times < QUICKEST * shortest
     speed, curvature = (shares[slow] / times[slow]).sum(), (shares[slow] / times[slow] ** 2).sum()
