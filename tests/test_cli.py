@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,7 +64,7 @@ def test_version_and_help(capsys):
     assert capsys.readouterr().out == f"stmlab {stmlab.__version__}\n"
     assert run("--help") == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("simulate", "parameters", "fetch"))
+    assert all(command in out for command in ("simulate", "parameters", "fetch", "app"))
     assert run("simulate", "--help") == 0
     assert "--set" in capsys.readouterr().out
 
@@ -335,3 +337,52 @@ def test_a_warning_is_one_line(place, capsys):
     assert run("simulate", "--set", "sample.model=other.toml", *small, "--out", "x.png") == 0
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("stmlab: warning: lattice constant 3.32 Å is 2.2% off")
+
+
+# ---- app ----------------------------------------------------------------------------------------------
+
+
+def test_app_without_voila_names_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "voila" else True)
+    assert run("app", "--no-browser") == 2
+    assert capsys.readouterr() == ("", "stmlab: the app needs voila, which is missing: pip install 'stmlab[app]'\n")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x"])
+def test_app_refuses_what_is_no_port(port, capsys):
+    assert run("app", "--port", port) == 2
+    assert "Invalid value for '--port'" in capsys.readouterr().err
+
+
+def test_app_refuses_a_port_that_is_taken(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "find_spec", lambda name: True)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert run("app", "--no-browser", "--port", port) == 2
+    assert capsys.readouterr().err == f"stmlab: port {port} is taken; choose another with --port\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"), [([], (8866, 50, True)), (["--no-browser", "--port", 54321], (54321, 0, False))]
+)
+def test_app_listens_to_this_machine_only(monkeypatch, tmp_path, argv, wanted):
+    """What Voila is told, without Voila."""
+    from stmlab.interactive import served
+
+    told, page = [], SimpleNamespace()
+    page.initialize, page.start = (lambda argv: told.extend(argv)), (lambda: told.append("started"))
+    monkeypatch.setattr(served, "make_app", lambda browser: told.append(browser) or page)
+    monkeypatch.setattr(cli, "find_spec", lambda name: True)
+    for name in ("STMLAB_FOLDER", "JUPYTER_PATH", "JUPYTER_PREFER_ENV_PATH"):
+        monkeypatch.setenv(name, "")  # to be put back as it was
+    monkeypatch.chdir(tmp_path)
+    assert run("app", *argv) == 0
+    browser, notebook, started = told
+    assert (page.ip, page.port, page.port_retries, browser, started) == ("127.0.0.1", *wanted, "started")
+    assert len(page.token) >= 32
+    assert Path(notebook).is_file()
+    assert Path(os.environ["STMLAB_FOLDER"]) == tmp_path
+    (place, *_) = os.environ["JUPYTER_PATH"].split(os.pathsep)
+    assert (Path(place) / "voila" / "templates" / "stmlab" / "index.html.j2").is_file()

@@ -117,7 +117,7 @@ def chart(title, alt, box, content, xlabel, ylabel, bar=None):
     full = LEFT + max(width + (BAR if bar else 12), 6.8 * len(title)), TOP + height + BELOW
     head = f'<svg class="stmlab-chart" role="img" aria-label="{escape(alt)}" viewBox="0 0 {full[0]:.0f} {full[1]:.0f}"'
     head += f' width="{full[0]:.0f}" height="{full[1]:.0f}" xmlns="http://www.w3.org/2000/svg">'
-    clip = f'<svg width="{width:.1f}" height="{height:.1f}" x="{LEFT}" y="{TOP}">{content}</svg>'
+    clip = f'<svg aria-hidden="true" width="{width:.1f}" height="{height:.1f}" x="{LEFT}" y="{TOP}">{content}</svg>'
     parts = [
         f'<text class="t" x="{LEFT}" y="18">{escape(title)}</text>', clip,
         f'<g transform="translate({LEFT},{TOP})">{_frame(box)}{_labels(box, xlabel, ylabel)}',
@@ -150,7 +150,7 @@ def _bar(box, label, limits, cmap):
     left, (low, high) = width + 8, limits
     shades = colours(np.linspace(high, low, 64)[:, None], limits, cmap)
     shape = f'x="{left:.1f}" width="10" height="{height:.1f}"'
-    parts = [f'<image {shape} preserveAspectRatio="none" href="{png(shades)}"/>']
+    parts = [f'<image aria-hidden="true" {shape} preserveAspectRatio="none" href="{png(shades)}"/>']
     parts.append(f'<rect {shape} fill="none" stroke="currentColor"/>')
     for value, said in _numbers(low, high):
         v = height * (high - value) / (high - low)

@@ -59,11 +59,15 @@ def make_app(browser):
             if browser:
                 webbrowser.open(address)
 
-    page = Page(log_level="WARN", open_browser=True, config_file_paths=[])
+    page = Page(log_level="ERROR", open_browser=True, config_file_paths=[])
     page.config.VoilaConfiguration.update(
         template="stmlab", allow_template_override="NO", file_allowlist=[],
         extension_allowlist=EXTENSIONS,
     )  # fmt: skip
+    # A page that is left asks for its kernel's end, but without the cookie that proves where it comes from; whoever
+    # asks has to know the kernel's random name. Where a browser dies without asking, the kernel ends later.
+    page.tornado_settings = {"disable_check_xsrf": True}
+    page.config.MappingKernelManager.update(cull_idle_timeout=900, cull_interval=60)
     return page
 
 
