@@ -12,6 +12,8 @@ _HOME = {
     "Study": "parameters",
     "Uniform": "parameters",
     "LogUniform": "parameters",
+    "RootUniform": "parameters",
+    "SameAs": "parameters",
     "Choice": "parameters",
     "stream": "parameters",
     "wse2": "structures",

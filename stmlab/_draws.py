@@ -99,10 +99,38 @@ class LogUniform:
 
     def draw(self, rng, whole=False):
         """Draw one number; `whole` gives the integer k the weight ln((k + 1) / k)."""
-        top = self.high + 1 if whole else self.high
-        value = math.exp(math.log(self.low) + (math.log(top) - math.log(self.low)) * float(rng.random()))
-        value = min(max(math.floor(value) if whole else value, self.low), self.high)
-        return int(value) if whole else float(value)
+        return _bent(self, rng, whole, math.log, math.exp)
+
+
+@dataclass(frozen=True)
+class RootUniform:
+    """The square root is uniform between those of `low` and `high`, both at least 0.
+
+    What depends on the root of a parameter is then uniform, such as kappa, which is proportional to that of the
+    work function.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self):
+        _check_range(self, least=0)
+
+    def ends(self):
+        """Return the values that must be legal for every draw to be."""
+        return [self.low, self.high]
+
+    def draw(self, rng, whole=False):
+        """Draw one number; `whole` gives the integer k the weight sqrt(k + 1) - sqrt(k)."""
+        return _bent(self, rng, whole, math.sqrt, lambda root: root * root)
+
+
+def _bent(law, rng, whole, there, back):
+    """Draw what is uniform after a transform `there`, whose inverse is `back`."""
+    top = law.high + 1 if whole else law.high
+    value = back(there(law.low) + (there(top) - there(law.low)) * float(rng.random()))
+    value = min(max(math.floor(value) if whole else value, law.low), law.high)
+    return int(value) if whole else float(value)
 
 
 @dataclass(frozen=True)
@@ -127,6 +155,17 @@ class Choice:
         return self.values[int(rng.integers(len(self.values)))]
 
 
+@dataclass(frozen=True)
+class SameAs:
+    """Whatever another parameter of the sample is, drawn or not: the two go together."""
+
+    path: str
+
+    def __post_init__(self):
+        if not isinstance(self.path, str):
+            raise ParameterError(f"SameAs({show(self.path)}) needs the name of a parameter in quotes")
+
+
 def _check_range(law, least):
     low, high = law.low, law.high
     said = f"{type(law).__name__}({show(low)}, {show(high)})"
@@ -139,21 +178,24 @@ def _check_range(law, least):
         raise ParameterError(f"{said} must start {'above 0' if least else 'at 0 or above: the sign is drawn apart'}")
 
 
-FORMS = {"uniform": Uniform, "log_uniform": LogUniform, "choice": Choice}
+FORMS = {
+    "uniform": Uniform, "log_uniform": LogUniform, "root_uniform": RootUniform, "choice": Choice, "same_as": SameAs,
+}  # fmt: skip
 
 
 def parse_law(path, table):
-    """Read ``{uniform = [low, high], either_sign = true}``, ``{log_uniform = [..]}`` or ``{choice = [..]}``."""
-    help = "write {uniform = [low, high]}, {log_uniform = [low, high]} or {choice = [a, b, ...]}"
+    """Read one distribution: the keys of `FORMS`, each as the message below writes it."""
+    help = ("write {uniform = [low, high]}, {log_uniform = [low, high]}, {root_uniform = [low, high]}, "
+            '{choice = [a, b, ...]} or {same_as = "group.name"}')
     if not isinstance(table, dict) or len(forms := [key for key in FORMS if key in table]) != 1:
         raise ParameterError(f"vary {path} = {show(table)} is not a distribution; {help}")
-    rest = {key: value for key, value in table.items() if key != forms[0]}
-    allowed = {"either_sign"} if forms == ["uniform"] else set()
-    ends = table[forms[0]]
-    wrong_ends = not isinstance(ends, list) or (forms != ["choice"] and len(ends) != 2)
-    if wrong_ends or not rest.keys() <= allowed or not all(isinstance(v, bool) for v in rest.values()):
+    (form,), said = forms, table[forms[0]]
+    rest = {key: value for key, value in table.items() if key != form}
+    allowed = {"either_sign"} if form == "uniform" else set()
+    fits = isinstance(said, str) if form == "same_as" else isinstance(said, list) and (form == "choice" or len(said) == 2)
+    if not fits or not rest.keys() <= allowed or not all(isinstance(v, bool) for v in rest.values()):
         raise ParameterError(f"vary {path} = {show(table)} is not a distribution; {help}")
-    return Choice(ends) if forms == ["choice"] else FORMS[forms[0]](*ends, **rest)
+    return FORMS[form](said) if form in ("choice", "same_as") else FORMS[form](*said, **rest)
 
 
 def laws_table(laws):
@@ -166,8 +208,6 @@ def laws_table(laws):
 
 
 def _law_dict(law):
-    if isinstance(law, Choice):
-        return {"choice": list(law.values)}
-    form = "uniform" if isinstance(law, Uniform) else "log_uniform"
-    sign = {"either_sign": True} if getattr(law, "either_sign", False) else {}
-    return {form: [law.low, law.high], **sign}
+    form = next(name for name, kind in FORMS.items() if isinstance(law, kind))
+    said = {"choice": lambda: list(law.values), "same_as": lambda: law.path}.get(form, lambda: [law.low, law.high])()
+    return {form: said} | ({"either_sign": True} if getattr(law, "either_sign", False) else {})

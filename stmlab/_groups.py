@@ -131,8 +131,9 @@ class Feedback(Group):
     """The loop that moves the tip to hold the current."""
 
     form: str = option(
-        "position", ("position", "increment"),
-        "whether the terms of the controller add up to the height, or to its change at each update")
+        "position", ("position", "increment", "perfect"),
+        "whether the terms of the controller add up to the height, or to its change at each update; perfect: no lag, "
+        "no limits and a linear z piezo")
     signal: str = option("log", ("log", "linear"), "error: ln(I / I_set), of a logarithmic amplifier, or I / I_set - 1")
     loop_gain: float = quantity(
         0.3, "", 0.0, 2.5, "share of the height error removed per update: 2 kappa Ki dt, or 2 kappa Kp in the form "

@@ -11,12 +11,16 @@ from pathlib import Path
 import tomlkit
 from pydantic import Field
 
-from ._draws import Choice, LogUniform, Uniform, laws_table, parse_law, stream
+from ._draws import FORMS, Choice, LogUniform, RootUniform, SameAs, Uniform, laws_table, parse_law, stream
 from ._groups import Defects, Feedback, Junction, Noise, Piezo, Raster, Sample, Tip
 from ._resources import data_path, write_text
 from ._tree import Frozen, Leaf, ParameterError, document, of_file, parse, show, unknown
 
-__all__ = ["Choice", "Leaf", "LogUniform", "ParameterError", "Parameters", "Study", "Uniform", "leaves", "stream"]
+__all__ = [
+    "Choice", "Leaf", "LogUniform", "ParameterError", "Parameters", "RootUniform", "SameAs", "Study", "Uniform",
+    "leaves", "stream",
+]  # fmt: skip
+
 
 class Parameters(Frozen):
     """One fully specified experiment.
@@ -122,7 +126,8 @@ class Study:
     base : Parameters
         What every sample shares.
     vary : dict
-        Dotted path -> `Uniform`, `LogUniform` or `Choice`. Whatever can be drawn must be legal.
+        Dotted path -> `Uniform`, `LogUniform`, `RootUniform`, `Choice` or `SameAs`. Whatever can be drawn must be
+        legal.
     name, description : str
         What the study is called and for.
     """
@@ -136,11 +141,23 @@ class Study:
         object.__setattr__(self, "vary", dict(self.vary))
         for path, law in self.vary.items():
             _split(path)
-            if not isinstance(law, Uniform | LogUniform | Choice):
+            if not isinstance(law, tuple(FORMS.values())):
                 raise ParameterError(f"vary {path} = {show(law)} is not a distribution; "
-                                     "use Uniform, LogUniform or Choice")
-            for end in law.ends():
+                                     "use Uniform, LogUniform, RootUniform, Choice or SameAs")
+            for end in self._source(path, law).ends():
                 self._legal(path, end)
+
+    def _source(self, path, law):
+        """The law that a parameter follows in the end: its own, or that of the one that it copies."""
+        if not isinstance(law, SameAs):
+            return law
+        _split(law.path)
+        source = self.vary.get(law.path, Choice([self.base[law.path]]))
+        if isinstance(source, SameAs):
+            raise ParameterError(f"vary {path} copies {law.path}, itself a copy; name the one that is drawn")
+        if any(getattr(LEAVES[law.path], what) != getattr(LEAVES[path], what) for what in ("unit", "kind")):
+            raise ParameterError(f"vary {path} cannot be the same as {law.path}: they are not in the same unit")
+        return source
 
     def _legal(self, path, end):
         try:
@@ -150,10 +167,12 @@ class Study:
 
     def draw(self, seed, index=0):
         """Return the parameters of sample `index`: a pure function of the study, the seed and the index."""
-        return self.base.set({
+        drawn = {
             path: law.draw(stream(seed, index, f"vary {path}"), whole=LEAVES[path].kind is int)
-            for path, law in self.vary.items()
-        })
+            for path, law in self.vary.items() if not isinstance(law, SameAs)
+        }  # fmt: skip
+        copied = {path: law.path for path, law in self.vary.items() if isinstance(law, SameAs)}
+        return self.base.set(drawn | {path: drawn.get(of, self.base[of]) for path, of in copied.items()})
 
     @classmethod
     def load(cls, name_or_path):
