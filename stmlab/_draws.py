@@ -192,7 +192,7 @@ def parse_law(path, table):
     (form,), said = forms, table[forms[0]]
     rest = {key: value for key, value in table.items() if key != form}
     allowed = {"either_sign"} if form == "uniform" else set()
-    fits = isinstance(said, str) if form == "same_as" else isinstance(said, list) and (form == "choice" or len(said) == 2)
+    fits = isinstance(said, str if form == "same_as" else list) and (form in ("choice", "same_as") or len(said) == 2)
     if not fits or not rest.keys() <= allowed or not all(isinstance(v, bool) for v in rest.values()):
         raise ParameterError(f"vary {path} = {show(table)} is not a distribution; {help}")
     return FORMS[form](said) if form in ("choice", "same_as") else FORMS[form](*said, **rest)

@@ -6,6 +6,7 @@ import numbers
 import tomllib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 import tomlkit
@@ -85,6 +86,7 @@ class Group(Frozen):
             raise _translated(error, path, declared) from None
 
     @classmethod
+    @cache
     def declared(cls):
         """Map each name to the `Leaf` that was declared, holding its default."""
         return {name: _leaf(field) for name, field in cls.model_fields.items()}
@@ -115,6 +117,8 @@ def _checked_word(path, leaf, value):
 
 
 def _checked_number(path, leaf, value):
+    if type(value) is leaf.kind and leaf.low <= value <= leaf.high:  # what is right, most of the time, is right soon
+        return value
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ParameterError(f"{path} = {show(value)} is not a number; choose one in {leaf.limits}")
     said = f"{path} = {show(value)} {leaf.unit}".rstrip()

@@ -241,7 +241,8 @@ def _batch(runs, shape, readings, form, linear, delay, window, relax):
         around = np.clip(np.arange(a - 1, b + 1), 0, count - 1)  # a node more at either end, to look at
         nodes = _lanes([run.terms[:, around].T for run in runs])
         steps = [_lanes([getattr(run, name)[a * per : b * per] for run in runs]) for name in ("lift", "hiss")]
-        kernel.loop(nodes, *steps, *state, shares, paces, form == "position", linear, a * per, *(v[a:b].ravel() for v in out))
+        means = (v[a:b].ravel() for v in out)
+        kernel.loop(nodes, *steps, *state, shares, paces, form == "position", linear, a * per, *means)
     return [Record(*out[:, :, k].astype(float)) for k in range(len(runs))]
 
 

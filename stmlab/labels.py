@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from .kernels import nearest as kernel
 from .scan import DEFECT_DTYPE, EVENT_DTYPE
+
+SCALES = (2.0, 4.0, 8.0, 16.0)  # Å, at which defects are looked for; the first already blurs the lattice away
+CLEAR = 3.0  # contrast of what is seen, in units of its scatter over the image
+GREY = 0.012  # and as a share of all that the image spans: three grey levels of 256
+APART = 9.0  # Å; what is closer than that is seen as one
 
 
 def image_coordinates(x, y, points):
@@ -103,17 +109,21 @@ def _pixel(raster, time):
 def masks(scan, kind="thesis"):
     r"""Lattice and defects as soft discs, in the coordinates of the distorted trace.
 
-    .. math:: m = \mathrm{clip}\left(1.1 - \frac{d}{a/2},\; 0,\; 1\right)
+    .. math:: m = \mathrm{clip}\left(1.1 - \frac{d}{R},\; 0,\; 1\right)
 
     with d the distance along the surface from where the tip really was to the nearest top selenium atom
-    (channel 0) or the nearest defect (channel 1), and a the lattice constant.
+    (channel 0) or the nearest defect (channel 1).
+
+    "thesis": R = a/2, half the lattice constant, around every atom and every defect, seen or not. "visible", for large
+    frames: only the defects of `visible`, with R = 4.5 Å or two pixels, whichever is more, and the lattice only
+    where `lattice_shows`.
 
     Parameters
     ----------
     scan : Scan
-        Simulated, with ``x``, ``y``, ``lattice``, ``defects`` and ``parameters``.
-    kind : {"thesis"}
-        Shape of the discs.
+        Simulated, with ``x``, ``y``, ``lattice``, ``defects`` and, for "visible", ``ideal``.
+    kind : {"thesis", "visible"}
+        Size of the discs, and what gets one.
 
     Returns
     -------
@@ -125,17 +135,103 @@ def masks(scan, kind="thesis"):
     ValueError
         If the kind is unknown, or the scan is a measurement, whose truth nobody knows.
     """
-    if kind != "thesis":
-        raise ValueError(f"mask kind = {kind!r} must be 'thesis'")
-    if scan.lattice is None or scan.defects is None:
+    if kind not in ("thesis", "visible"):
+        raise ValueError(f"mask kind = {kind!r} must be 'thesis' or 'visible'")
+    if scan.lattice is None or scan.defects is None or (kind == "visible" and scan.ideal is None):
         raise ValueError("this scan has no ground truth; only a simulated one knows where its atoms are")
-    atoms = (scan.lattice, np.column_stack([scan.defects["x"], scan.defects["y"]]))
-    return np.stack([_discs(scan.x[0], scan.y[0], points, scan.meta["lattice_constant"]) for points in atoms])
+    lattice, seen, half = scan.lattice, scan.defects, scan.meta["lattice_constant"] / 2
+    radii = half, half
+    if kind == "visible":
+        lattice, seen = (lattice if lattice_shows(scan) else lattice[:0]), visible(scan)
+        radii = half, max(APART / 2, 2 * max(scan.raster.pixel_size))
+    places = lattice, np.column_stack([seen["x"], seen["y"]])
+    return np.stack([
+        _discs(scan.x[0], scan.y[0], points, radius) for points, radius in zip(places, radii, strict=True)
+    ])  # fmt: skip
 
 
-def _discs(x, y, points, a):
+def _discs(x, y, points, radius):
     if not len(points):
         return np.zeros(x.shape)
     distance = np.empty(x.size)
-    kernel.distances(x.ravel(), y.ravel(), np.ascontiguousarray(points, float), 1.2 * a / 2, distance)
-    return np.clip(1.1 - distance.reshape(x.shape) / (a / 2), 0.0, 1.0)
+    kernel.distances(x.ravel(), y.ravel(), np.ascontiguousarray(points, float), 1.2 * radius, distance)
+    return np.clip(1.1 - distance.reshape(x.shape) / radius, 0.0, 1.0)
+
+
+def visible(scan):
+    r"""List the defects that an expert could see in the trace.
+
+    The contrast of a place at a scale s is what a difference of two blurs leaves there of the flattened image,
+    :math:`C_s = G_s * z - G_{2s} * z`. A defect shows at s if its contrast, in the ideal topograph as well as in the
+    recorded one, and with the same sign, is above ``CLEAR`` times the scatter of the contrast over the recorded
+    image, and above ``GREY`` of what that image spans. The scatter is 1.48 times the median of :math:`|C_s|`: noise,
+    streaks and other defects all count. Of defects closer than ``APART``, or than 2 s of the stronger one, the
+    stronger one stands for both. Those just outside, less than s away, are kept: one sees their flank.
+
+    Parameters
+    ----------
+    scan : Scan
+        Simulated, with ``defects`` and ``ideal``.
+
+    Returns
+    -------
+    structured ndarray, (D,)
+        Rows of ``scan.defects``, the clearest first.
+    """
+    clear, scale = _clearness(scan)
+    kept = []
+    points = np.column_stack([scan.defects["x"], scan.defects["y"]])
+    for d in np.argsort(-clear, kind="stable"):
+        if clear[d] < 1:
+            break
+        if all(np.hypot(*(points[d] - points[k])) > max(APART, 2 * scale[k]) for k in kept):
+            kept.append(d)
+    return scan.defects[np.array(kept, int)]
+
+
+def _clearness(scan):
+    """How many times clearer than the limit each defect is at its best scale (D,), and that scale (D,) [Å]."""
+    defects, pixel = scan.defects, np.array(scan.raster.pixel_size[::-1])
+    there = np.column_stack([defects["row"], defects["col"]])
+    meant = image_coordinates(*scan.raster.xy, np.column_stack([defects["x"], defects["y"]]))
+    ideal, seen = _flat(scan.ideal), _flat(scan.height[0])
+    best, at = np.zeros(len(defects)), np.full(len(defects), SCALES[0])
+    last = np.array(seen.shape) - 1
+    outside = np.linalg.norm((there - np.clip(there, 0, last)) * pixel, axis=1)
+    for s in SCALES:
+        if s < 0.7 * pixel.max() or 6 * s > min(scan.raster.extent):
+            continue
+        wanted, shown = (_contrast(v, s / pixel) for v in (ideal, seen))
+        limit = max(CLEAR * 1.4826 * np.median(np.abs(shown)), GREY * np.ptp(np.percentile(seen, [0.5, 99.5])))
+        here, now = (v[tuple(np.clip(np.rint(p), 0, last).astype(int).T)] for v, p in ((wanted, meant), (shown, there)))
+        clear = np.where(outside < s, np.minimum(np.abs(here), np.sign(here) * now) / max(limit, 1e-9), 0.0)
+        at[clear > best] = s
+        best = np.maximum(best, clear)
+    return best, at
+
+
+def _flat(z):
+    """Take the plane of least squares off, then the median of each line."""
+    for axis in (0, 1):
+        along = np.arange(z.shape[axis]) - (z.shape[axis] - 1) / 2
+        along = along[:, None] if axis == 0 else along
+        z = z - along * ((z - z.mean()) * along).mean() / (along**2).mean()
+    return z - np.median(z, axis=1, keepdims=True)
+
+
+def _contrast(z, sigma):
+    """Difference of two blurs, the second twice as wide; ``sigma`` in pixels."""
+    return gaussian_filter(z, sigma) - gaussian_filter(z, 2 * np.asarray(sigma))
+
+
+def lattice_shows(scan):
+    """Whether the atoms of the lattice can be seen in the trace: three pixels to a row, and as strong as the noise.
+
+    Both the ideal and the recorded topograph are blurred by 0.5 Å, and what is wider than 2 Å is taken off. The
+    first must hold at least half of the variance of the second.
+    """
+    pixel = np.array(scan.raster.pixel_size[::-1])
+    if 3 * pixel.max() > np.sqrt(0.75) * scan.meta["lattice_constant"]:
+        return False
+    fine = [gaussian_filter(v, 0.5 / pixel) - gaussian_filter(v, 2 / pixel) for v in (scan.ideal, scan.height[0])]
+    return bool(2 * fine[0].var() > fine[1].var())

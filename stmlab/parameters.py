@@ -59,7 +59,9 @@ class Parameters(Frozen):
         groups = {}
         for path, value in changes.items():
             group, name = _split(path)
-            groups.setdefault(group, dict(getattr(self, group)))[name] = value
+            if group not in groups:
+                groups[group] = dict(getattr(self, group))
+            groups[group][name] = value
         return Parameters(**(dict(self) | groups))
 
     @classmethod

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stmlab.labels import image_coordinates, locate, masks
+from stmlab.labels import image_coordinates, lattice_shows, locate, masks, visible
 from stmlab.scan import Raster, Scan
 
 
@@ -63,3 +63,61 @@ def test_measured_scans_have_no_truth():
         masks(Scan(Raster(1, 1, 2, 2), np.zeros((2, 2, 2))))
     with pytest.raises(ValueError, match="mask kind"):
         masks(scan_with([[0.0, 0.0]], []), "other")
+
+
+def pits(points, depths, noise=0.0, width=2.0, tilt=0.0):
+    """A frame of 160 x 160 Å whose topograph has Gaussian pits, and noise in what was recorded."""
+    raster = Raster(160, 160, 128, 128)
+    x, y = raster.xy
+    ideal = 0.01 * tilt * x
+    for (a, b), depth in zip(points, depths, strict=True):
+        ideal = ideal - depth * np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * width**2))
+    height = ideal + noise * np.random.default_rng(0).standard_normal((2, *raster.shape))
+    found = locate(["charged-dopant"] * len(points), range(len(points)), np.array(points, float), x, y)
+    return Scan(raster, height, x=np.stack([x, x]), y=np.stack([y, y]), ideal=ideal, defects=found,
+                lattice=np.array([[0.0, 0.0]]), meta={"lattice_constant": 3.32})  # fmt: skip
+
+
+def test_only_what_stands_out_is_visible():
+    places = [(-50, 0), (0, 40), (45, -30)]
+    scan = pits(places, [1.0, 0.1, 0.001], noise=0.05, width=5.0, tilt=3.0)
+    assert visible(scan)["site"].tolist() == [0, 1]  # the clearest first
+    assert set(visible(pits(places, [1.0, 0.1, 0.001], noise=0.3, width=5.0))["site"]) == {0}
+    assert len(visible(pits(places, [0.0, 0.0, 0.0], noise=0.3))) == 0
+
+
+def test_dark_and_bright_are_seen_alike():
+    for sign in (1, -1):
+        assert len(visible(pits([(0, 0)], [sign], noise=0.1, width=5.0))) == 1
+
+
+def test_neighbours_are_seen_as_one_and_far_ones_apart():
+    close, far = pits([(0, 0), (6, 0)], [1.0, 0.5], noise=0.02), pits([(0, 0), (40, 0)], [1.0, 0.5], noise=0.02)
+    assert visible(close)["site"].tolist() == [0]
+    assert visible(far)["site"].tolist() == [0, 1]
+
+
+def test_a_flank_inside_the_frame_counts_and_what_is_far_outside_does_not():
+    assert len(visible(pits([(-83, 0)], [1.0], noise=0.01, width=8.0))) == 1
+    assert len(visible(pits([(-110, 0)], [1.0], noise=0.01, width=8.0))) == 0
+
+
+def test_masks_of_the_visible_peak_on_their_list_and_hide_a_lattice_too_fine():
+    scan = pits([(-50, 0), (0, 40), (45, -30)], [1.0, 0.1, 0.001], noise=0.05, width=5.0)
+    lattice, defect = scan.masks("visible")
+    assert not lattice.any()  # 1.25 Å per pixel
+    x, y = scan.raster.xy
+    d = np.min([np.hypot(x - v["x"], y - v["y"]) for v in visible(scan)], axis=0)
+    np.testing.assert_allclose(defect, np.clip(1.1 - d / 4.5, 0, 1))
+
+
+@pytest.mark.parametrize(("noise", "shows"), [(0.01, True), (1.0, False)])
+def test_the_lattice_is_labelled_where_it_shows(noise, shows):
+    raster = Raster(24, 24, 64, 64)
+    x, y = raster.xy
+    ideal = 0.05 * (np.cos(2 * np.pi * x / 3.32) + np.cos(2 * np.pi * y / 3.32))
+    height = ideal + noise * np.random.default_rng(0).standard_normal((2, *raster.shape))
+    scan = Scan(raster, height, x=np.stack([x, x]), y=np.stack([y, y]), ideal=ideal, defects=locate([], [], [], x, y),
+                lattice=np.array([[0.0, 0.0]]), meta={"lattice_constant": 3.32})  # fmt: skip
+    assert lattice_shows(scan) is shows
+    assert scan.masks("visible")[0].any() == shows

@@ -172,7 +172,7 @@ def test_what_does_not_vary_is_the_base():
         ({"tip.apex": Choice(["111-0-O", "111-0-X"])}, "vary tip.apex = '111-0-X' does not fit"),
         ({"tip.apex": Uniform(0, 1)}, "is not text"),
         ({"junction.bais": Uniform(0, 1)}, "did you mean 'junction.bias'?"),
-        ({"junction.bias": (0.2, 0.5)}, "use Uniform, LogUniform or Choice"),
+        ({"junction.bias": (0.2, 0.5)}, "use Uniform, LogUniform, RootUniform, Choice or SameAs"),
     ],
 )
 def test_whatever_could_be_drawn_must_be_legal(vary, said):
