@@ -3,6 +3,7 @@
 import math
 import operator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -33,12 +34,17 @@ def stream(seed, index, name):
     ParameterError
         If seed or index is not such a whole number, or the name is not a word.
     """
+    # Always six 32-bit words: words of varying number would let two (seed, index) pairs collide.
+    words = np.array([_count("seed", seed), _count("index", index), _digest(name)], "<u8").view("<u4")
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
+
+@lru_cache(maxsize=1024)
+def _digest(name):
+    """Return the 64-bit number of a name."""
     if not (isinstance(name, str) and name):
         raise ParameterError(f"stream name = {show(name)} is not a word; name what the numbers are for")
-    digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
-    # Always six 32-bit words: words of varying number would let two (seed, index) pairs collide.
-    words = [half for n in (_count("seed", seed), _count("index", index), digest) for half in (n % 2**32, n >> 32)]
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def _count(name, value):

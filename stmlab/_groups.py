@@ -119,6 +119,8 @@ class Raster(Group):
         0.0, "Å/s", 0.0, 1e5, "speed along the fast axis, which then sets the line time; 0 leaves it as it is")
     overscan: float = quantity(
         0.0, "", 0.0, 0.5, "share of the width that the tip runs on beyond each end of a line while it turns around")
+    retrace: str = option(
+        "recorded", ("recorded", "skipped"), "skipped: the tip flies back, its loop on hold, and nothing is recorded")
     fast_axis: str = option("x", ("x", "y"), "axis of the frame along which the lines run")
     fast_direction: str = option(
         "forward", ("forward", "backward"), "whether the trace runs with the fast axis or against it")

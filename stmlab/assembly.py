@@ -24,7 +24,7 @@ def wse2_sheet(parameters, path, seed, index):
     cells = int(np.ceil(2 / np.sqrt(3) * extent / s.lattice_constant)) + 1  # a rhombus around the circle
     cells = -(-cells // CELLS) * CELLS
     elements = model_named(s.model).elements  # the metal first
-    sheet = wse2((cells, cells), s.lattice_constant, s.thickness, *elements)
+    sheet = pristine(cells, s.lattice_constant, s.thickness, *elements)
     densities = {kind: getattr(d, kind.replace("-", "_")) for kind in DEFECTS}
     sites = draw_defects(sheet, densities, lambda kind: stream(seed, index, f"defects.{kind}"))
     return add_defects(
@@ -32,6 +32,12 @@ def wse2_sheet(parameters, path, seed, index):
         oxygen_depth=d.oxygen_depth, substitution_potential=d.substitution_potential,
         charge_potential=d.charge_potential, charge_radius=d.charge_radius,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def pristine(cells, a, thickness, *elements):
+    """Sheet without defects, of which copies are made."""
+    return wse2((cells, cells), a, thickness, *elements)
 
 
 class Surface(NamedTuple):

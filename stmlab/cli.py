@@ -236,7 +236,7 @@ def open_app(
 ):
     """Open the dashboard in a browser, served to this machine only."""
     if find_spec("voila") is None or find_spec("ipywidgets") is None:
-        raise Mistake("the app needs voila, which is missing: pip install 'stmlab[app]'")
+        raise Mistake("the app needs voila, which is missing: pip install 'stmlab[app,book]'")
     from .interactive.served import serve
 
     serve(port, browser)

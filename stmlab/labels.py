@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 
+from .kernels import nearest as kernel
 from .scan import DEFECT_DTYPE, EVENT_DTYPE
 
 SCALES = (2.0, 4.0, 8.0, 16.0)  # Å, at which defects are looked for; the first already blurs the lattice away
@@ -32,13 +32,21 @@ def image_coordinates(x, y, points):
     ndarray, (D, 2)
         Fractional row and column; outside the frame they run on linearly.
     """
-    points = np.reshape(points, (-1, 2))
-    _, flat = cKDTree(np.column_stack([x.ravel(), y.ravel()])).query(points)
+    points, flat = np.ascontiguousarray(np.reshape(points, (-1, 2)), float), np.zeros(len(points), int)
+    kernel.closest(np.ravel(x), np.ravel(y), points, flat)
     pixel = np.column_stack(np.unravel_index(flat, x.shape)).astype(int)
     here = tuple(pixel.T)
-    map_ = np.array([[g[here] for g in np.gradient(v)] for v in (x, y)])  # (2: x y, 2: row col, D)
+    map_ = np.array([[_slope(v, pixel, axis) for axis in (0, 1)] for v in (x, y)])  # (2: x y, 2: row col, D)
     gap = points - np.column_stack([x[here], y[here]])
     return pixel + np.linalg.solve(map_.transpose(2, 0, 1), gap[..., None])[..., 0]
+
+
+def _slope(values, pixel, axis):
+    """Change of an image (L, P) from pixel to pixel along an axis, at pixels (D, 2): that of `numpy.gradient`."""
+    before, after = pixel.copy(), pixel.copy()
+    before[:, axis] = np.maximum(pixel[:, axis] - 1, 0)
+    after[:, axis] = np.minimum(pixel[:, axis] + 1, values.shape[axis] - 1)
+    return (values[tuple(after.T)] - values[tuple(before.T)]) / (after - before)[:, axis]
 
 
 def locate(kinds, sites, points, x, y):
@@ -136,15 +144,18 @@ def masks(scan, kind="thesis"):
     if kind == "visible":
         lattice, seen = (lattice if lattice_shows(scan) else lattice[:0]), visible(scan)
         radii = half, max(APART / 2, 2 * max(scan.raster.pixel_size))
-    tip = np.stack([scan.x[0], scan.y[0]], axis=-1)
     places = lattice, np.column_stack([seen["x"], seen["y"]])
-    return np.stack([_discs(tip, points, radius) for points, radius in zip(places, radii, strict=True)])
+    return np.stack([
+        _discs(scan.x[0], scan.y[0], points, radius) for points, radius in zip(places, radii, strict=True)
+    ])  # fmt: skip
 
 
-def _discs(tip, points, radius):
+def _discs(x, y, points, radius):
     if not len(points):
-        return np.zeros(tip.shape[:-1])
-    return np.clip(1.1 - cKDTree(points).query(tip)[0] / radius, 0.0, 1.0)
+        return np.zeros(x.shape)
+    distance = np.empty(x.size)
+    kernel.distances(x.ravel(), y.ravel(), np.ascontiguousarray(points, float), 1.2 * radius, distance)
+    return np.clip(1.1 - distance.reshape(x.shape) / radius, 0.0, 1.0)
 
 
 def visible(scan):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from . import instrument, labels
-from .assembly import build_junction, wse2_sheet
+from .assembly import Surface, build_junction, wse2_sheet
 from .modes import constant_current, constant_height, expansion
 from .parameters import Parameters
-from .scan import Scan
-from .trajectory import frame, pixels, trajectory
+from .scan import Raster, Scan
+from .trajectory import Path, frame, pixels, trajectory
 
 
 def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
@@ -37,7 +39,26 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     ValueError
         If the frame, the junction or the setpoint make no image; the message says what to change.
     """
-    p = Parameters() if parameters is None else parameters
+    stage = prepare(Parameters() if parameters is None else parameters, seed, index, sample, tip)
+    return develop(stage, instrument.follow([stage.run])[0])
+
+
+class Stage(NamedTuple):
+    """All that is known of a scan before the controller is switched on."""
+
+    parameters: Parameters
+    seed: int
+    index: int
+    raster: Raster
+    path: Path  # where the tip will be, and when
+    surface: Surface  # the truth about the sample
+    changes: np.ndarray  # times at which the tip changes [s]
+    ideal: np.ndarray  # (L, P) Å
+    run: instrument.Run  # what the controller will meet
+
+
+def prepare(p, seed, index, sample=None, tip=None):
+    """Build sample, tip and path, and work out the current along the path; arguments as in `simulate`."""
     raster = frame(p)
     path = trajectory(raster, p, seed, index)
     sheet, method = (wse2_sheet(p, path, seed, index), "tmatrix") if sample is None else (sample, None)
@@ -56,15 +77,48 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes))
     hiss = instrument.hiss(path, p, contrast, seed, index)
     run = instrument.run(p, junction.kappa, path.step, ideal, junction.floor + ground.min(), terms, lift, hiss)
-    height, error, true = (pixels(v.reshape(path.x.shape), path) for v in instrument.follow([run])[0])
+    return Stage(p, seed, index, raster, path, surface, changes, ideal, run)
 
+
+def develop(stage, record):
+    """Make a `Scan` of what the controller recorded, with the truth beside it."""
+    p, raster, path, surface = stage.parameters, stage.raster, stage.path, stage.surface
+    height, error, true = (pixels(v.reshape(path.x.shape), path) for v in record)
     x, y = pixels(path.x, path), pixels(path.y, path)
     return Scan(
-        raster, height, true_height=true, current=error, drive=height / p.piezo.sensitivity, x=x, y=y, ideal=ideal,
-        defects=labels.locate(*surface.defects, x[0], y[0]), lattice=surface.lattice, parameters=p, seed=seed,
-        events=labels.events(raster, tip_change=changes),
-        meta={"bias": p.junction.bias, "lattice_constant": surface.a, "index": index},
+        raster, height, true_height=true, current=error, drive=height / p.piezo.sensitivity, x=x, y=y,
+        ideal=stage.ideal, defects=labels.locate(*surface.defects, x[0], y[0]), lattice=surface.lattice,
+        parameters=p, seed=stage.seed, events=labels.events(raster, tip_change=stage.changes),
+        meta={"bias": p.junction.bias, "lattice_constant": surface.a, "index": stage.index},
     )  # fmt: skip
+
+
+def simulate_many(parameters, seed, indices):
+    """Simulate several samples of a set; the loop takes sixteen of them at a time.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameters
+        Of each sample.
+    seed : int
+        Of the set.
+    indices : sequence of int
+        Which samples they are.
+
+    Returns
+    -------
+    list of Scan or ValueError
+        The same scans, bit for bit, as `simulate` makes one by one; for a sample that makes no image, the error.
+    """
+    stages = []
+    for p, index in zip(parameters, indices, strict=True):
+        try:
+            stages.append(prepare(p, seed, index))
+        except ValueError as error:
+            stages.append(error)
+    able = [stage for stage in stages if isinstance(stage, Stage)]
+    records = iter(instrument.follow([stage.run for stage in able]))
+    return [develop(stage, next(records)) if isinstance(stage, Stage) else stage for stage in stages]
 
 
 def topographs(parameters, biases, seed=0, index=0, sample=None, tip=None):
@@ -103,11 +157,12 @@ def ideal_topograph(junction, raster, height):
 
 def along(junction, path, setpoint, start):
     """Expand ln I along a path, (5, L, 2, K); the retrace has places of its own, unless nothing displaces the tip."""
-    (x, back_x), (y, back_y) = ((v[:, 0], v[:, 1, ::-1]) for v in (path.x, path.y))
-    trace, _ = expansion(junction, x, y, setpoint, start)
-    same = np.array_equal(x, back_x) and np.array_equal(y, back_y)
-    retrace = trace if same else expansion(junction, back_x, back_y, setpoint, start)[0]
-    return np.stack([trace, retrace[..., ::-1]], axis=2)
+    legs = []
+    for leg, way in enumerate((slice(None), slice(None, None, -1))[: path.x.shape[1]]):  # as the trace runs
+        x, y = path.x[:, leg, way], path.y[:, leg, way]
+        same = leg and np.array_equal(x, path.x[:, 0]) and np.array_equal(y, path.y[:, 0])
+        legs.append((legs[0] if same else expansion(junction, x, y, setpoint, start)[0])[..., way])
+    return np.stack(legs, axis=2)
 
 
 def plane(parameters, x, y):

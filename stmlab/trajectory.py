@@ -14,7 +14,10 @@ NODE_SPACING = 0.5  # Å; ln I is expanded at places along the path that are no 
 
 
 class Path(NamedTuple):
-    """The way of the tip in order of time: lines, trace and retrace, and along each of them nodes, or finer steps."""
+    """The way of the tip in order of time: lines, trace and retrace, and along each of them nodes, or finer steps.
+
+    Where the retrace is skipped there is only one leg instead of two.
+    """
 
     node_time: np.ndarray  # (L, 2, K) s
     x: np.ndarray  # (L, 2, K) Å, where the tip is at each node
@@ -104,7 +107,9 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     """
     p, steps = parameters.piezo, steps_per_pixel(parameters, raster)
     per_pixel = per_pixel or nodes_per_pixel(raster, steps)
+    legs = 2 if parameters.raster.retrace == "recorded" else 1
     time, along = moments(raster, per_pixel)
+    time = time[:, :legs]
     jitter = [
         piezo.jitter(stream(seed, index, f"piezo.jitter.{axis}"), raster.lines, rms)[:, None, None]
         for axis, rms in (("fast", p.jitter_fast), ("slow", p.jitter_slow))
@@ -112,10 +117,11 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     (x0, y0), (x1, y1), (x2, y2) = (raster.at(*corner) for corner in ((0, 0), (0, 1), (1, 0)))
     du, dv = raster.pixel_size
     jumps = [f / du * jitter[0] + s / dv * jitter[1] for f, s in ((x1 - x0, x2 - x0), (y1 - y0, y2 - y0))]
-    told = command(raster, along)
+    told = [v[:, :legs] for v in command(raster, along)]
     where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
     ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]
-    return Path(time, *where, moments(raster, steps)[0], raster.turn * per_pixel, per_pixel, np.transpose(ends))
+    readings = moments(raster, steps)[0][:, :legs]
+    return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends))
 
 
 def _beyond(told, time, raster, p, axis):
@@ -133,7 +139,10 @@ def _beyond(told, time, raster, p, axis):
 
 
 def pixels(values, path):
-    """Average the nodes of each pixel, (L, 2, K) -> (2, L, P), and lay the retrace on the trace's columns."""
+    """Average the nodes of each pixel, (L, 2, K) -> (2, L, P), and lay the retrace on the trace's columns.
+
+    A retrace that was skipped is NaN.
+    """
     inside = values[:, :, path.margin : values.shape[2] - path.margin]
-    trace, retrace = inside.reshape(*inside.shape[:2], -1, path.per_pixel).mean(-1).transpose(1, 0, 2)
-    return np.stack([trace, retrace[:, ::-1]])
+    legs = inside.reshape(*inside.shape[:2], -1, path.per_pixel).mean(-1).transpose(1, 0, 2)
+    return np.stack([legs[0], legs[1][:, ::-1] if len(legs) > 1 else np.full_like(legs[0], np.nan)])

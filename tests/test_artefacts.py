@@ -254,3 +254,15 @@ def test_drift_that_leaves_the_frame_does_not_spoil_the_ideal():
     still, gone = (stm.simulate(p.set({"piezo.drift_y": v}), seed=4) for v in (0.0, -0.8))
     assert np.abs(gone.y - still.y).max() > 8
     np.testing.assert_allclose(gone.ideal, still.ideal, atol=0.02)
+
+
+def test_a_skipped_retrace_is_missing_and_the_trace_goes_on(plain):
+    scan = recorded({"raster.retrace": "skipped"})
+    for name in ("height", "true_height", "current", "drive", "x", "y"):
+        assert np.isnan(getattr(scan, name)[1]).all()
+        assert np.isfinite(getattr(scan, name)[0]).all()
+    np.testing.assert_array_equal(scan.x[0], plain.x[0])
+    np.testing.assert_array_equal(scan.time, plain.time)
+    np.testing.assert_array_equal(scan.masks(), plain.masks())
+    np.testing.assert_allclose(scan.height[0, 0], plain.height[0, 0], atol=1e-3)  # the first trace has no past
+    np.testing.assert_allclose(scan.height[0, 1:, 8:], plain.height[0, 1:, 8:], atol=0.02)

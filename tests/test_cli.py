@@ -345,7 +345,8 @@ def test_a_warning_is_one_line(place, capsys):
 def test_app_without_voila_names_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "voila" else True)
     assert run("app", "--no-browser") == 2
-    assert capsys.readouterr() == ("", "stmlab: the app needs voila, which is missing: pip install 'stmlab[app]'\n")
+    said = "stmlab: the app needs voila, which is missing: pip install 'stmlab[app,book]'\n"
+    assert capsys.readouterr() == ("", said)
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x"])

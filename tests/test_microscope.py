@@ -11,7 +11,7 @@ from stmlab import piezo
 from stmlab._resources import data_path
 from stmlab.analysis import lattice_vectors
 from stmlab.assembly import build_junction, wse2_sheet
-from stmlab.microscope import topographs
+from stmlab.microscope import simulate_many, topographs
 from stmlab.structures import DEFECTS
 from stmlab.tightbinding import fermi_level, ldos
 from stmlab.tightbinding.ldos import best_method
@@ -309,3 +309,18 @@ def test_a_tilted_barrier_lets_more_current_through_further_up():
     decay = [build_junction(q, wse2_sheet(q, path, 0, 0), q.tip.apex, path)[0].kappa
              for q in (p, p.set({"junction.barrier": "tilted"}))]  # fmt: skip
     assert decay[1] / decay[0] == pytest.approx(np.sqrt(4.0 / 4.5))
+
+
+def test_many_at_a_time_are_the_same_as_one_by_one():
+    """Loops of several kinds among them, and one sample that makes no image."""
+    p = stm.Parameters().set(SMALL | {"raster.pixels": 12, "raster.lines": 12})
+    several = [p, p.set({"feedback.form": "increment"}), p.set({"feedback.lowest": 9.0, "feedback.highest": 5.0})]
+    several = several * 2 + [p] * 15
+    many = simulate_many(several, 3, range(7, 7 + len(several)))
+    for k, (one, scan) in enumerate(zip(several, many, strict=True)):
+        if k in (2, 5):
+            assert "must be less than" in str(scan)
+            continue
+        alone = stm.simulate(one, seed=3, index=7 + k)
+        np.testing.assert_array_equal(alone.height, scan.height)
+        np.testing.assert_array_equal(alone.defects, scan.defects)

@@ -26,7 +26,7 @@ def _compiled(real):
         """Keep a number away from zero by which something will be divided."""
         return x if abs(x) > tiny else tiny
 
-    @njit(error_model="numpy")
+    @njit(error_model="numpy", fastmath=False)  # said aloud: left open, it would follow whoever calls it first
     def change(h, dv, a, beta, gamma):
         sign = one if dv >= zero else -one
         u, way, above, below = sign * h, sign * dv, apart(beta + gamma), apart(beta - gamma)

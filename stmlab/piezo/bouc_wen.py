@@ -5,6 +5,7 @@ The drive v and the displacement v - h are shares of a stated range. The state h
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -158,6 +159,7 @@ def follow(drive, model, h=0.0):
     return states
 
 
+@lru_cache(maxsize=256)
 def limit(model, amplitude=0.5):
     r"""State at the top of the closed loop that repeated sweeps between ±amplitude end in (n = 1).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -77,14 +78,19 @@ def draw_defects(atoms, densities, generator):
     for kind, density in densities.items():
         if not 0 <= density * per_site <= 1:
             raise ValueError(f"density of {kind} = {density} 1/Å² is outside [0, {1 / per_site:.4f}] 1/Å²")
-        sites = atoms.arrays["site"][atoms.get_tags() == _kind(kind).layer]
-        own = generator(kind).random(number.max() + 1)[number[sites // 3]] if density else np.ones(len(sites))
+        layer = _kind(kind).layer
+        if density == 0:
+            chosen[kind] = np.zeros(0, int)
+            continue
+        sites = atoms.arrays["site"][atoms.arrays["tags"] == layer]
+        own = generator(kind).random(number.max() + 1)[number[sites // 3]]
         hit = sites[own < density * per_site]
         chosen[kind] = np.setdiff1d(hit, taken)
         taken = np.union1d(taken, hit)
     return chosen
 
 
+@lru_cache(maxsize=64)
 def _cell_numbers(nx, ny):
     """Number the cells of a periodic sheet outwards from the origin, (nx ny,); the same for a sheet of any size."""
     i, j = (np.fft.fftfreq(n, 1 / n).astype(int) for n in (nx, ny))  # 0, 1, ..., -2, -1: the nearest image
@@ -153,15 +159,18 @@ def add_defects(
 
 def _rows(atoms, named):
     """Find the atom of each defect."""
-    index = {int(site): i for i, site in enumerate(atoms.arrays["site"])}
+    sites, tags = atoms.arrays["site"], atoms.arrays["tags"]
+    order = np.argsort(sites, kind="stable")
+    wanted = np.array([site for _, site in named], int)
+    rows = order[np.minimum(np.searchsorted(sites, wanted, sorter=order), len(sites) - 1)]
     seen = {int(site) for site in atoms.info.get("defect_site", [])}
-    for kind, site in named:
+    for (kind, site), row in zip(named, rows, strict=True):
         if site in seen:
             raise ValueError(f"site {site} is given twice; a site can hold one defect")
         seen.add(site)
-        if site not in index or atoms.get_tags()[index[site]] != _kind(kind).layer:
+        if sites[row] != site or tags[row] != _kind(kind).layer:
             raise ValueError(f"there is no atom for a {kind} at site {site}; take one with tag {_kind(kind).layer}")
-    return [index[site] for _, site in named]
+    return rows.tolist()
 
 
 def _bookkept(atoms, named, rows):

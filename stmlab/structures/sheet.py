@@ -48,7 +48,8 @@ def wse2(size=(1, 1), a=3.32, thickness=3.36, metal="W", chalcogen="Se"):
         raise ValueError(f"a = {a} Å and thickness = {thickness} Å must be greater than 0")
     cell = np.array([[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, thickness + 20]])
     basis = np.array([[0, 0, -thickness / 2], [a / 2, a / np.sqrt(12), 0], [a / 2, a / np.sqrt(12), -thickness]])
-    shifts = np.array([i * cell[0] + j * cell[1] for i, j in product(range(int(nx)), range(int(ny)))])
+    i, j = np.divmod(np.arange(int(nx) * int(ny)), int(ny))
+    shifts = i[:, None] * cell[0] + j[:, None] * cell[1]
     atoms = Atoms(
         [metal, chalcogen, chalcogen] * len(shifts),
         positions=(shifts[:, None] + basis).reshape(-1, 3),

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import expit
 
 BOLTZMANN = 8.617333262e-5  # eV/K, exact in the SI
+
+
+@lru_cache(maxsize=64)
+def _gauss(nodes):
+    """Gauss-Legendre nodes and weights, which cost as much to find as all else here."""
+    return np.polynomial.legendre.leggauss(nodes)
 
 
 def bias_window(bias, temperature=0.0, nodes=16):
@@ -40,7 +48,7 @@ def bias_window(bias, temperature=0.0, nodes=16):
     low, high, kt = min(0.0, bias), max(0.0, bias), BOLTZMANN * temperature
     soft = min(20 * kt, (high - low) / 2)  # the Fermi edges are smooth on the scale of kT only
     edges = np.unique([low - 20 * kt, low, low + soft, high - soft, high, high + 20 * kt])
-    x, w = np.polynomial.legendre.leggauss(nodes)
+    x, w = _gauss(nodes)
     half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
     energy, factor = (middle[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
     return energy, factor * np.abs(_fermi(energy - bias, kt) - _fermi(energy, kt))

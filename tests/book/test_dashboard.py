@@ -1,6 +1,6 @@
 """`stmlab app` as its user meets it: a page in a browser, on this machine, without a network.
 
-Needs voila (`pip install 'stmlab[app]'`) and Chromium; where one is missing the tests fail.
+Needs voila (`pip install 'stmlab[app,book]'`) and Chromium; where one is missing the tests fail.
 """
 
 import re
