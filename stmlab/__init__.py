@@ -31,13 +31,14 @@ _HOME = {
     "constant_current": "modes",
     "simulate": "microscope",
     "topographs": "microscope",
+    "generate": "dataset",
+    "open_dataset": "dataset",
     "load_scan": "io",
     "save_scan": "io",
 }
 _MODULES = (
-    "analysis", "check", "feedback", "interactive", "io", "junction", "labels", "microscope", "modes", "noise",
-    "parameters", "piezo", "plot", "scan", "spectra", "structures",
-    "tersoff_hamann", "tightbinding",
+    "analysis", "check", "dataset", "feedback", "interactive", "io", "junction", "labels", "microscope", "modes",
+    "noise", "parameters", "piezo", "plot", "scan", "spectra", "structures", "tersoff_hamann", "tightbinding",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]

@@ -172,6 +172,33 @@ def _patience(doing, after=2.0):
         timer.cancel()
 
 
+# ---- generate -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def generate(
+    study: Annotated[str, typer.Argument(help="A bundled study, or a study or parameter file.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = ...,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
+    out: Annotated[Path, typer.Option(readable=False, help="Folder to write, such as main.zarr.")] = ...,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; as many as cores if left out.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    ideal: Annotated[bool, typer.Option("--ideal", help="Store the ideal images, too.")] = False,
+    drive: Annotated[bool, typer.Option("--drive", help="Store the voltages on the z piezo, too.")] = False,
+):
+    """Make a dataset of labelled images, or go on with one that was interrupted."""
+    if workers and scheduler:
+        raise Mistake("give --workers or --scheduler, not both")
+    from .dataset import generate
+
+    generate(
+        study, count, seed, out, workers, progress=sys.stderr.isatty(), scheduler=scheduler, ideal=ideal, drive=drive
+    )
+    print(out)
+
+
 # ---- parameters, fetch --------------------------------------------------------------------------------
 
 
