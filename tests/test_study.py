@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stmlab._resources import data_path
-from stmlab.parameters import Choice, LogUniform, ParameterError, Parameters, Study, Uniform, leaves, stream
+from stmlab.parameters import (
+    Choice,
+    LogUniform,
+    ParameterError,
+    Parameters,
+    RootUniform,
+    SameAs,
+    Study,
+    Uniform,
+    leaves,
+    stream,
+)  # fmt: skip
 
 # ---- streams ------------------------------------------------------------------------------------------
 
@@ -250,3 +261,67 @@ def test_every_bundled_study_loads_and_draws(path):
     assert study.vary
     assert Study.loads(study.dumps()) == study
     assert len({study.draw(0, k) for k in range(20)}) == 20
+
+
+# ---- laws for what depends on something else ----------------------------------------------------------
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), seeds)
+def test_root_uniform_stays_inside(a, b, seed):
+    low, high = min(a, b), max(a, b)
+    assert low <= RootUniform(low, high).draw(stream(seed, 0, "x")) <= high
+
+
+def test_the_root_of_root_uniform_is_uniform():
+    rng, n = stream(0, 0, "x"), 4000
+    roots = np.sqrt([RootUniform(4, 25).draw(rng) for _ in range(n)])
+    assert abs(roots.mean() - 3.5) < 5 * math.sqrt(9 / 12 / n)
+    assert abs(roots.var() - 9 / 12) < 0.05
+    dice = np.bincount([RootUniform(0, 3).draw(rng, whole=True) for _ in range(n)])
+    assert np.abs(dice / n - np.diff(np.sqrt(np.arange(5))) / 2).max() < 5 * 0.5 / math.sqrt(n)
+    with pytest.raises(ParameterError, match="must start at 0"):
+        RootUniform(-1, 1)
+
+
+def test_what_is_the_same_as_another_follows_it():
+    square = {"raster.width": Uniform(10, 40), "raster.height": SameAs("raster.width")}
+    drawn = [Study(vary=square).draw(1, k) for k in range(10)]
+    assert all(p.raster.height == p.raster.width for p in drawn)
+    assert len({p.raster.width for p in drawn}) == 10
+    alone = Study(vary={"raster.width": Uniform(10, 40)})
+    assert [alone.draw(1, k).raster.width for k in range(10)] == [p.raster.width for p in drawn]
+    still = Study(Parameters().set({"raster.pixels": 48}), {"raster.lines": SameAs("raster.pixels")})
+    assert still.draw(0, 0).raster.lines == 48
+
+
+def test_coupled_leaves_survive_their_file():
+    vary = {"raster.height": SameAs("raster.width"), "junction.work_function": RootUniform(3.0, 5.0),
+            "raster.width": Uniform(10, 40)}  # fmt: skip
+    study = Study(vary=vary)
+    assert '"raster.height" = {same_as = "raster.width"}\n' in study.dumps()
+    assert '"junction.work_function" = {root_uniform = [3.0, 5.0]}\n' in study.dumps()
+    assert Study.loads(study.dumps()) == study
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('"raster.height" = {same_as = "raster.widht"}', "did you mean 'raster.width'?"),
+        ('"raster.height" = {same_as = "raster.height"}', "itself a copy; name the one that is drawn"),
+        ('"raster.height" = {same_as = "raster.width"}\n"raster.width" = {same_as = "raster.height"}', "itself a copy"),
+        ('"raster.height" = {same_as = "raster.angle"}', "they are not in the same unit"),
+        ('"raster.lines" = {same_as = "noise.current"}', "they are not in the same unit"),
+        ('"piezo.jitter_fast" = {same_as = "raster.width"}', "vary piezo.jitter_fast = 30 Å is outside [0, 5] Å"),
+        ('"tip.second_apex" = {same_as = "raster.width"}', "they are not in the same unit"),
+        ('"tip.apex" = {same_as = "tip.second_apex"}', "vary tip.apex = 'none' is no"),
+        ('"raster.height" = {same_as = 3}', "is not a distribution"),
+        ('"raster.height" = {same_as = "raster.width", either_sign = true}', "is not a distribution"),
+        ('"raster.height" = {root_uniform = [10]}', "is not a distribution"),
+        ('"raster.height" = {root_uniform = [40, 10]}', "put the lower end first"),
+    ],
+)
+def test_wrong_couplings_are_refused_in_one_line(toml, said):
+    with pytest.raises(ParameterError) as caught:
+        Study.loads(f"[vary]\n{toml}")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
