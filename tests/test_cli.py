@@ -64,7 +64,7 @@ def test_version_and_help(capsys):
     assert capsys.readouterr().out == f"stmlab {stmlab.__version__}\n"
     assert run("--help") == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("simulate", "parameters", "fetch", "app"))
+    assert all(command in out for command in ("simulate", "generate", "parameters", "fetch", "app"))
     assert run("simulate", "--help") == 0
     assert "--set" in capsys.readouterr().out
 
@@ -171,7 +171,10 @@ def place(tmp_path, monkeypatch):
     Path("binary.toml").write_bytes(bytes(range(256)))
     Path("nan.toml").write_text("[junction]\nbias = nan\n")
     Path("vary.toml").write_text('[vary]\n"junction.bias" = {uniform = [-1, 1]}\n')
+    Path("backwards.toml").write_text('[vary]\n"junction.bias" = {uniform = [1, 0.5]}\n')
     Path("study.toml").mkdir()
+    Path("full").mkdir()
+    Path("full/mine").touch()
     return tmp_path
 
 
@@ -210,6 +213,21 @@ MISTAKES = [
     (["simulate", "--out", "missing/x.png"], "missing is not an existing folder"),
     (["simulate", "--out", "file/x.png"], "file is not an existing folder"),
     (["simulate", "--out", "/proc/x.png"], "/proc"),
+    (["generate", "first-light", "--out", "x.zarr"], "Missing option '--count'"),
+    (["generate", "first-light", "--count", "3"], "Missing option '--out'"),
+    (["generate", "--count", "3", "--out", "x.zarr"], "Missing argument"),
+    (["generate", "first-light", "--count", "0", "--out", "x.zarr"], "Invalid value for '--count'"),
+    (["generate", "first-light", "--count", "-5", "--out", "x.zarr"], "Invalid value for '--count'"),
+    (["generate", "first-ligth", "--count", "3", "--out", "x.zarr"], "did you mean 'first-light'?"),
+    (["generate", "nan.toml", "--count", "3", "--out", "x.zarr"], "nan.toml: junction.bias = nan V is not finite"),
+    (["generate", "backwards.toml", "--count", "3", "--out", "x.zarr"], "put the lower end first"),
+    (["generate", "first-light", "--count", "3", "--out", "file"], "file is a file; name a folder, such as file.zarr"),
+    (["generate", "first-light", "--count", "3", "--out", "missing/x.zarr"], "missing is not an existing folder"),
+    (["generate", "first-light", "--count", "3", "--out", "full"], "full is a folder with something else in it"),
+    (["generate", "first-light", "--count", "3", "--out", "/proc/x.zarr"], "cannot write /proc/x.zarr"),
+    (["generate", "first-light", "--count", "3", "--workers", "0", "--out", "x.zarr"], "Invalid value for '--workers'"),
+    (["generate", "first-light", "--count", "3", "--workers", "2", "--scheduler", "tcp://x:1", "--out", "x.zarr"],
+     "not both"),
     (["parameters", "more"], "unexpected extra argument"),
     (["fetch"], "Missing argument"),
     (["fetch", "reel"], "unknown collection 'reel'; known: 'real'"),
@@ -337,6 +355,68 @@ def test_a_warning_is_one_line(place, capsys):
     assert run("simulate", "--set", "sample.model=other.toml", *small, "--out", "x.png") == 0
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("stmlab: warning: lattice constant 3.32 Å is 2.2% off")
+
+
+# ---- generate -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A study of frames that take no time."""
+    base = Parameters().set(dict(cli.parse_setting(change.removeprefix("--set=")) for change in SMALL))
+    stmlab.Study(base, {"junction.bias": stmlab.Uniform(0.2, 0.5)}, "tiny").to_toml(tmp_path / "tiny.toml")
+    return tmp_path / "tiny.toml"
+
+
+def test_a_dataset_is_written_and_not_written_again(tiny, tmp_path, capsys):
+    out = tmp_path / "x.zarr"
+    argv = ["generate", tiny, "--count", 3, "--seed", 5, "--out", out, "--ideal", "--workers", 1]
+    assert run(*argv) == 0
+    assert capsys.readouterr() == (f"{out}\n", ""), "no bar without a terminal"
+    data = stmlab.open_dataset(out)
+    assert (len(data), data.seed, data.study.name) == (3, 5, "tiny")
+    np.testing.assert_array_equal(data.ideal[2], stmlab.simulate(data.parameters(2), 5, 2).ideal.astype("f4"))
+    written = sorted(out.rglob("*"))
+    times = [path.stat().st_mtime_ns for path in written]
+    assert run(*argv) == 0
+    assert [path.stat().st_mtime_ns for path in sorted(out.rglob("*"))] == times
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"), [("--seed", 6, "seed 5, not 6"), ("--count", 4, "count 3, not 4")]
+)
+def test_another_dataset_is_refused(tiny, tmp_path, capsys, option, value, said):
+    out = tmp_path / "x.zarr"
+    options = {"--count": 3, "--seed": 5, "--out": out}
+    assert run("generate", tiny, *[word for item in options.items() for word in item]) == 0
+    capsys.readouterr()
+    options[option] = value
+    assert run("generate", tiny, *[word for item in options.items() for word in item]) == 2
+    assert capsys.readouterr() == ("", f"stmlab: {out} is another dataset: {said}; name a new folder\n")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_is_not_there_is_one_line(tiny, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("distributed")
+    from stmlab.dataset import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    argv = ["generate", tiny, "--count", 3, "--out", tmp_path / "x.zarr", "--scheduler", "tcp://127.0.0.1:1"]
+    assert run(*argv) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "no Dask scheduler answered at tcp://127.0.0.1:1" in err
+    assert not (tmp_path / "x.zarr").exists()
+
+
+@pytest.mark.parametrize(("package", "extra"), [("zarr", "io"), ("distributed", "cluster")])
+def test_a_dataset_without_its_packages(tiny, tmp_path, capsys, monkeypatch, package, extra):
+    monkeypatch.setitem(sys.modules, package, None)
+    argv = ["generate", tiny, "--count", 3, "--out", tmp_path / "x.zarr", "--scheduler", "tcp://127.0.0.1:1"]
+    assert run(*argv) == 2
+    assert f'{package if package == "zarr" else "dask"}, which is missing: pip install "stmlab[{extra}]"' in (
+        capsys.readouterr().err
+    )
 
 
 # ---- app ----------------------------------------------------------------------------------------------

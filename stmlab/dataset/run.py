@@ -81,11 +81,9 @@ def generate(
     zarr()
     with _writing(out), only_writer(out):
         plan = Plan.of(study, count, seed, chunk or _chunk_of(out), masks, ideal, drive)
-        store = _store(out, plan)
-        todo = [i for i in range(plan.chunks) if store.damage(i)]
-        if todo:
-            with _workers(workers, executor, scheduler) as (submit, depth):
-                _make(store, todo, submit, depth, progress)
+        with _workers(workers, executor, scheduler) as (submit, depth):  # first: without workers, no store
+            store = _store(out, plan)
+            _make(store, [i for i in range(plan.chunks) if store.damage(i)], submit, depth, progress)
         store.finish()
     return open_dataset(out)
 

@@ -6,7 +6,7 @@ import re
 
 import ipywidgets
 
-from ..parameters import GROUPS, Choice, Parameters, Study, leaves
+from ..parameters import GROUPS, Choice, Parameters, SameAs, Study, leaves
 from .dashboard_knobs import Knob, Look
 
 CHANGED = "changed"
@@ -104,7 +104,7 @@ class Form:
 
 def exact(law, leaf):
     """Make whole numbers whole again: a field of the browser knows no difference between 3 and 3.0."""
-    if leaf.kind is not int or isinstance(law, Choice):
+    if leaf.kind is not int or isinstance(law, Choice | SameAs):
         return law
     ends = {name: int(end) for name in ("low", "high") if (end := getattr(law, name)) % 1 == 0}
     return type(law)(**vars(law) | ends)

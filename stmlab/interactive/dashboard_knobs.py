@@ -11,9 +11,12 @@ import numpy as np
 import tomlkit
 
 from .._groups import PLANE_ATOMS
-from ..parameters import Choice, LogUniform, ParameterError, Uniform
+from ..parameters import Choice, LogUniform, ParameterError, RootUniform, SameAs, Uniform
 
-FORMS = {"evenly": Uniform, "by factor": LogUniform, "from a list": Choice}
+FORMS = {
+    "evenly": Uniform, "by factor": LogUniform, "by its root": RootUniform, "from a list": Choice,
+    "the same as": SameAs,
+}  # fmt: skip
 APEXES = tuple(
     f"{axis}-{plane}-{''.join(keep)}"
     for axis, planes in PLANE_ATOMS.items()
@@ -145,17 +148,21 @@ class Spread:
         self.sign = make(
             ipywidgets.Checkbox, description="either sign", indent=False, tooltip=f"{say}: half of the values negated")
         self.list = Listing(knob, [start])
+        self.other = make(ipywidgets.Text, description="parameter", continuous_update=False,
+                          tooltip=f"{say}: which parameter it always equals, such as raster.width")
         self.signed = knob.leaf.low < 0 < knob.leaf.high
         self.box = ipywidgets.Box(layout=knob.look.row)
         self.box.add_class("stmlab-law")
         self._arrange()
         self.form.observe(self._arrange, "value")
-        for field in (self.form, self.low, self.high, self.sign):
+        for field in (self.form, self.low, self.high, self.sign, self.other):
             field.observe(knob.moved, "value")
 
     def _arrange(self, _change=None):
         if self.form.value == "from a list":
             self.box.children = (self.form, self.list.field)
+        elif self.form.value == "the same as":
+            self.box.children = (self.form, self.other)
         else:
             sign = (self.sign,) if self.signed and self.form.value == "evenly" else ()
             self.box.children = (self.form, self.low, self.high, *sign)
@@ -165,8 +172,10 @@ class Spread:
         """The law that the fields describe."""
         if self.form.value == "from a list":
             return self.list.law
-        if self.form.value == "by factor":
-            return LogUniform(self.low.value, self.high.value)
+        if self.form.value == "the same as":
+            return SameAs(self.other.value)
+        if self.form.value != "evenly":
+            return FORMS[self.form.value](self.low.value, self.high.value)
         return Uniform(self.low.value, self.high.value, self.signed and self.sign.value)
 
     def show(self, law):
@@ -174,6 +183,8 @@ class Spread:
         self.form.value = next(name for name, kind in FORMS.items() if isinstance(law, kind))
         if isinstance(law, Choice):
             self.list.show(law)
+        elif isinstance(law, SameAs):
+            self.other.value = law.path
         else:
             self.low.value, self.high.value = law.low, law.high
             self.sign.value = getattr(law, "either_sign", False)

@@ -13,7 +13,17 @@ from stmlab.interactive.dashboard import Leaflet
 from stmlab.interactive.dashboard_form import Form
 from stmlab.interactive.dashboard_knobs import APEXES
 from stmlab.io import picture
-from stmlab.parameters import Choice, LogUniform, ParameterError, Parameters, Study, Uniform, leaves
+from stmlab.parameters import (
+    Choice,
+    LogUniform,
+    ParameterError,
+    Parameters,
+    RootUniform,
+    SameAs,
+    Study,
+    Uniform,
+    leaves,
+)
 
 LEAVES = leaves(Parameters())
 SMALL = {"raster.pixels": 8, "raster.lines": 6, "raster.width": 12.0, "raster.height": 9.0}
@@ -23,6 +33,9 @@ VARIED = Study(
         "piezo.drift_x": Uniform(0.1, 0.7, either_sign=True),
         "junction.height": Uniform(4, 6.5),
         "feedback.loop_gain": LogUniform(0.01, 1.5),
+        "junction.work_function": RootUniform(3, 5.5),
+        "raster.angle": SameAs("tip.rotation"),
+        "raster.lines": SameAs("raster.pixels"),
         "feedback.steps_per_pixel": Uniform(2, 9),
         "raster.direction": Choice(["down", "up"]),
         "tip.apex": Choice(["111-2-O", "111-0-O"]),
@@ -132,6 +145,11 @@ def test_a_form_shows_any_study():
     assert form.study.draw(5, 7) == VARIED.draw(5, 7)
     form.show(Study())
     assert form.study == Study()
+
+
+@pytest.mark.parametrize("name", ["thesis-main", "thesis-control", "realistic", "large-frame"])
+def test_bundled_studies_come_back(name):
+    assert Form(Study.load(name)).study == Study.load(name)
 
 
 def test_a_bundled_study_comes_back_byte_for_byte():
