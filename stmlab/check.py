@@ -256,6 +256,24 @@ def _mains_from_stripes():
     return (20 - 1 / 25) / 0.4
 
 
+@exercise("10.1")
+def _share_of_fast_loops():
+    """Share of the loop gains above 0.3 when they are drawn log-uniformly from 0.01 to 1."""
+    return np.log(1.0 / 0.3) / np.log(1.0 / 0.01)
+
+
+@exercise("10.2", unit="defects", tolerance=0.02)
+def _defects_of_the_thesis():
+    """Mean number of defects in a frame of the study thesis-main: mean density times the mean of the square width."""
+    from .parameters import Study
+
+    vary = Study.load("thesis-main").vary
+    density = sum((law.low + law.high) / 2 for path, law in vary.items()
+                  if path.startswith("defects.") and path != "defects.dopant_potential")  # fmt: skip
+    width = vary["raster.width"]
+    return density * (width.high**3 - width.low**3) / (3 * (width.high - width.low))
+
+
 @exercise("12.1", unit="Å", tolerance=0.02)
 def _pixel_of_a_measurement():
     """Pixel size of a frame 30 nm wide with 512 pixels."""

@@ -27,6 +27,8 @@ def test_answers_by_hand():
     assert answer("8.2", 20.0)
     assert answer("9.1", 13.3)
     assert answer("9.2", 49.9)
+    assert answer("10.1", 0.2614)
+    assert answer("10.2", 7 * 0.7)
     assert answer("12.1", 0.586)
     assert answer("12.2", 2.5)
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 WITH_SLIDERS = [
     "book/01_pipeline.html", "book/02_atoms.html", "book/03_tunnelling.html", "book/04_tight_binding.html",
     "book/05_scan_modes.html", "book/06_feedback.html", "book/07_creep_drift.html", "book/08_hysteresis.html",
-    "book/09_instrument.html", "book/12_real.html",
+    "book/09_instrument.html", "book/10_datasets.html", "book/12_real.html",
 ]  # fmt: skip
 
 

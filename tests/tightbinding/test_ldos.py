@@ -199,3 +199,20 @@ def test_a_lorentzian_and_a_smooth_potential_do_not_mix():
     sheet = add_defects(wse2((3, 3)), {"charged-dopant": [0]})
     with pytest.raises(ValueError, match="does not go with a smooth potential"):
         ldos(sheet, [0.0], method="tmatrix", kernel="lorentzian")
+
+
+@pytest.mark.parametrize("width", [0.1, 0.02, 0.005])
+def test_bent_levels_as_products_are_the_plain_sum(width):
+    """Against an array of atoms x energies x nodes, for potentials up to 0.4 eV, most of them 0."""
+    from stmlab.tightbinding.broadening import gaussian
+    from stmlab.tightbinding.tmatrix import _weighed, contour
+
+    rng = np.random.default_rng(0)
+    energies = np.linspace(-1.8, 0, 40)
+    z, _ = contour([-2.2, 0.4], width, 0.85, 5.0)
+    green = (rng.standard_normal((len(z), 60)) + 1j * rng.standard_normal((len(z), 60))).astype(np.complex64)
+    potential = rng.uniform(-0.4, 0.4, 60) * (rng.random(60) < 0.5)
+    plain = 2.0 * sum((g[:, None] * gaussian(energies - potential[:, None] - e, width)).imag
+                      for g, e in zip(green, z, strict=True))  # fmt: skip
+    products = _weighed(green, 2.0, energies, z, width, potential)
+    np.testing.assert_allclose(products, plain, atol=1e-12 * np.abs(plain).max())
