@@ -13,7 +13,7 @@ from ..scan import DEFECT_DTYPE
 FORMAT = 1
 MASKS = {"large-frame": "visible"}  # studies whose labels are not those of the thesis
 LARGEST = 256  # samples in a chunk, ...
-PIXELS = 2**22  # ... and about as many pixels, so that a chunk of large frames still fits into memory
+PIXELS = 2**20  # ... and at most as many pixels, so that a chunk of large frames takes little memory and time
 SAMPLE_COLUMNS = ("attempt", "lines", "pixels", "defects")
 DEFECT_COLUMNS = DEFECT_DTYPE.names
 

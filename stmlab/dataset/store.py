@@ -104,12 +104,12 @@ class Store:
 
     def table(self, i):
         """Return the table of defects of chunk `i` and what is known of it, or None where they are not whole."""
-        try:
-            array = zarr().open_array(self.marker(i), mode="r")
-            said, shape = dict(array.attrs), array.shape
-            if len(shape) != 2 or array.dtype != "f8" or shape[0] * 8 * shape[1] > _size(self.marker(i) / "c/0/0"):
-                return None
-            table = array[:]
+        place = self.marker(i)
+        try:  # a plain file of numbers: Zarr takes 3 ms to open one, and there are thousands
+            array = json.loads((place / "zarr.json").read_bytes())
+            said, shape = array["attributes"], array["shape"]
+            flat = np.fromfile(place / "c/0/0", "<f8") if shape[0] else np.empty(0)
+            table = flat.reshape(shape)
             whole = said.pop("seal") == table_seal(table, said) and (said["first"], said["last"]) == self.plan.span(i)
             return (table, said) if whole and said["files"].keys() == self.arrays.keys() else None
         except DAMAGE:
