@@ -8,7 +8,7 @@ import numpy as np
 
 from . import instrument, labels
 from .assembly import Surface, build_junction, wse2_sheet
-from .modes import constant_current, constant_height, expansion
+from .modes import at_height, expansion, solve
 from .parameters import Parameters
 from .scan import Raster, Scan
 from .trajectory import Path, frame, pixels, trajectory
@@ -66,10 +66,11 @@ def prepare(p, seed, index, sample=None, tip=None):
 
     flat, setpoint, contrast = ideal_topograph(junction, raster, p.junction.height)
     changes = instrument.tip_changes(path, p, seed, index)
-    terms = along(junction, path, setpoint, start=flat[0, 0])
+    guess = nearest(flat, raster, path)
+    terms = along(junction, path, setpoint, guess)
     if changes.size:
         other, _ = build_junction(p, sheet, p.tip.other_apex, path, method)
-        terms = np.where(changed(path.node_time, changes), along(other, path, setpoint, start=flat[0, 0]), terms)
+        terms = np.where(changed(path.node_time, changes), along(other, path, setpoint, guess), terms)
     ground = plane(p, path.x, path.y)
     terms[0] += ground
 
@@ -150,18 +151,27 @@ def topographs(parameters, biases, seed=0, index=0, sample=None, tip=None):
 
 def ideal_topograph(junction, raster, height):
     """Topograph (L, P) [Å], the ln I it holds, the median one at a height [Å], and the contrast of ln I there."""
-    log_current = constant_height(junction, raster, height)
-    setpoint = np.median(log_current)
-    return constant_current(junction, raster, setpoint, start=height), setpoint, log_current.std()
+    terms = at_height(junction, raster, height)
+    setpoint, contrast = np.median(terms[1]), terms[1].std()
+    return solve(junction, *raster.xy, terms, setpoint), setpoint, contrast
 
 
-def along(junction, path, setpoint, start):
-    """Expand ln I along a path, (5, L, 2, K); the retrace has places of its own, unless nothing displaces the tip."""
+def nearest(image, raster, path):
+    """Value of an image (L, P) at the pixel that is nearest to each node of a path, (L, 2, K)."""
+    places = zip(raster.pixel(path.x, path.y), raster.shape, strict=True)
+    return image[tuple(np.clip(np.rint(v), 0, n - 1).astype(int) for v, n in places)]
+
+
+def along(junction, path, setpoint, guess):
+    """Expand ln I along a path, (5, L, 2, K); the retrace has places of its own, unless nothing displaces the tip.
+
+    The expansions are near the heights of constant current; ``guess`` (L, 2, K) is near them [Å].
+    """
     legs = []
     for leg, way in enumerate((slice(None), slice(None, None, -1))[: path.x.shape[1]]):  # as the trace runs
-        x, y = path.x[:, leg, way], path.y[:, leg, way]
+        x, y, z = (v[:, leg, way] for v in (path.x, path.y, guess))
         same = leg and np.array_equal(x, path.x[:, 0]) and np.array_equal(y, path.y[:, 0])
-        legs.append((legs[0] if same else expansion(junction, x, y, setpoint, start)[0])[..., way])
+        legs.append((legs[0] if same else expansion(junction, x, y, setpoint, z)[0])[..., way])
     return np.stack(legs, axis=2)
 
 
