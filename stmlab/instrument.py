@@ -116,9 +116,9 @@ def hysteresis(parameters):
     return piezo.of_width(p.hysteresis_z / 100, p.hysteresis_beta, p.hysteresis_gamma)
 
 
-def run(parameters, decay, dt, ideal, floor, terms, lift, hiss):
-    """Set a sample up for the loop: kappa [1/Å], time between readings [s], topograph wanted and lowest height [Å]."""
-    p, low, span = parameters, ideal.min(), max(np.ptp(ideal), 1e-3)
+def run(parameters, decay, dt, relief, floor, terms, lift, hiss):
+    """Set a sample up for the loop: kappa [1/Å], time between readings [s], heights on its way and lowest [Å]."""
+    p, low, span = parameters, relief.min(), max(np.ptp(relief), 1e-3)
     lift, hiss, terms = lift.ravel(), hiss.ravel(), terms.reshape(5, -1)
     return Run(
         terms, lift, hiss, start=terms[0, 0] - lift[0], controller=controller(p, decay, dt, span),

@@ -34,7 +34,7 @@ def constant_height(junction, raster, height):
     if not hasattr(junction, "pairs"):
         _above(junction, height)
         return junction.log_current(*raster.xy, height)
-    return at_height(junction, raster, height, np.float64)[1]
+    return at_height(junction, *raster.xy, height, np.float64)[1]
 
 
 def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-4, full_output=False):
@@ -125,10 +125,10 @@ def expansion(junction, x, y, log_setpoint, start=6.0, tolerance=1e-4):
     return terms, z
 
 
-def at_height(junction, raster, height, dtype=np.float32):
-    """Expand ln I on a raster at one height, as `expansions` does."""
+def at_height(junction, x, y, height, dtype=np.float32):
+    """Do `expansions` at one height."""
     _above(junction, height)
-    return expansions(junction, *raster.xy, np.full(raster.shape, height), dtype)
+    return expansions(junction, x, y, np.full(x.shape, height), dtype)
 
 
 def _above(junction, height):
