@@ -37,8 +37,8 @@ _HOME = {
     "save_scan": "io",
 }
 _MODULES = (
-    "analysis", "check", "dataset", "feedback", "interactive", "io", "junction", "labels", "microscope", "modes",
-    "noise", "parameters", "piezo", "plot", "scan", "spectra", "structures", "tersoff_hamann", "tightbinding",
+    "analysis", "check", "dataset", "feedback", "interactive", "io", "junction", "labels", "learn", "microscope",
+    "modes", "noise", "parameters", "piezo", "plot", "scan", "spectra", "structures", "tersoff_hamann", "tightbinding",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]

@@ -267,3 +267,6 @@ def open_app(
     from .interactive.served import serve
 
     serve(port, browser)
+
+
+from . import _learning  # noqa: E402, F401, adds the commands that train and evaluate

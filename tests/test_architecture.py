@@ -13,8 +13,8 @@ import stmlab
 PACKAGE = Path(stmlab.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
-# The helpers of `parameters` are part of it; a package is one node.
-NODE = dict.fromkeys(("_tree", "_draws", "_groups"), "parameters")
+# The helpers of `parameters` are part of it, as are the commands that train; a package is one node.
+NODE = dict.fromkeys(("_tree", "_draws", "_groups"), "parameters") | {"_learning": "cli"}
 EDGES = {"plot", "interactive", "io", "check", "cli"}
 BASE = {
     "_resources": set(),

@@ -1,0 +1,110 @@
+"""The network, whole: an encoder that sees more and more of the frame, and a decoder that says where."""
+
+import torch
+from torch import distributed, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn import functional as F
+
+LARGEST = {"channels_in": 2, "channels_out": 8, "base": 128, "depth": 6}
+
+
+class UNet(nn.Module):
+    r"""U-Net: per pixel, the logit of each label.
+
+    Each level of the encoder halves the frame and doubles the channels; each level of the decoder undoes that and
+    is handed what the encoder saw at its own size, so that nothing sharp gets lost on the way through the bottom.
+
+    Parameters
+    ----------
+    channels_in : {1, 2}
+        1: the trace; 2: trace and retrace.
+    channels_out : int
+        Labels; lattice and defects.
+    base : int
+        Channels of the first level.
+    depth : int
+        Levels; the last one sees the frame at 1 / 2^(depth - 1) of its size.
+    level : {"surface", "line"}
+        How `stmlab.learn.normalise` levels the images; the network itself does not use it.
+
+    Attributes
+    ----------
+    settings : dict
+        The parameters, as given.
+    card : dict
+        What is known of the weights; see `stmlab.learn.save_model`.
+
+    Raises
+    ------
+    ValueError
+        If a number is not a whole one in its range.
+
+    References
+    ----------
+    O. Ronneberger, P. Fischer and T. Brox, MICCAI 2015, doi:10.1007/978-3-319-24574-4_28.
+    """
+
+    def __init__(self, channels_in=1, channels_out=2, base=16, depth=4, level="surface"):
+        super().__init__()
+        self.settings = _checked(channels_in, channels_out, base, depth, level)
+        self.card = {}
+        width = [base * 2**i for i in range(depth)]  # 16, 32, 64, 128
+        self.encoder = nn.ModuleList(map(block, [channels_in, *width[:-1]], width))
+        self.enlarge = nn.ModuleList(nn.ConvTranspose2d(2 * n, n, 2, stride=2) for n in width[-2::-1])
+        self.decoder = nn.ModuleList(block(2 * n, n) for n in width[-2::-1])
+        self.head = nn.Conv2d(base, channels_out, 1)
+        nn.init.constant_(self.head.bias, -2.0)  # most pixels bear no label: begin with "rather not"
+
+    def forward(self, image):
+        """Map normalised images (N, channels_in, L, P) to logits (N, channels_out, L, P)."""
+        lines, pixels = image.shape[-2:]
+        size = 2 ** (len(self.encoder) - 1)
+        x = F.pad(image, (0, -pixels % size, 0, -lines % size), mode="replicate")
+        seen = []
+        for i, stage in enumerate(self.encoder):
+            x = stage(F.max_pool2d(x, 2) if i else x)  # (N, base 2^i, L / 2^i, P / 2^i)
+            seen.append(x)
+        for enlarge, stage, skip in zip(self.enlarge, self.decoder, seen[-2::-1], strict=True):
+            x = stage(torch.cat([enlarge(x), skip], dim=1))  # twice the size, half the channels
+        return self.head(x)[..., :lines, :pixels]
+
+
+def block(inner, outer):
+    """Two convolutions of 3 x 3, (N, inner, L, P) -> (N, outer, L, P), each normalised and rectified."""
+    return nn.Sequential(
+        nn.Conv2d(inner, outer, 3, padding=1, bias=False), BatchNorm(outer), nn.SiLU(),
+        nn.Conv2d(outer, outer, 3, padding=1, bias=False), BatchNorm(outer), nn.SiLU(),
+    )  # fmt: skip
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation over the whole batch, also where processes have a part of it each.
+
+    PyTorch's own, `torch.nn.SyncBatchNorm`, knows GPUs alone.
+    """
+
+    def forward(self, x):
+        """Map (N, C, L, P) to the same shape, each channel with mean 0 and variance 1 while training."""
+        if not (self.training and distributed.is_available() and distributed.is_initialized()):
+            return super().forward(x)
+        x = x.float()
+        sums = torch.stack([x.mean(dim=(0, 2, 3)), x.square().mean(dim=(0, 2, 3))])
+        parts = distributed.get_world_size()
+        mean, square = all_reduce(sums) / parts  # of the whole batch; gradients flow back to all processes
+        variance = square - mean.square()
+        count = parts * x[:, 0].numel()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / max(count - 1, 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+
+
+def _checked(channels_in, channels_out, base, depth, level):
+    said = {"channels_in": channels_in, "channels_out": channels_out, "base": base, "depth": depth}
+    for name, most in LARGEST.items():
+        if isinstance(said[name], bool) or not isinstance(said[name], int) or not 1 <= said[name] <= most:
+            raise ValueError(f"UNet {name} = {said[name]!r} is not a whole number in [1, {most}]; choose one")
+    if level not in ("surface", "line"):
+        raise ValueError(f"UNet level = {level!r} must be 'surface' or 'line'")
+    return said | {"level": level}
