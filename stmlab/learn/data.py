@@ -50,16 +50,18 @@ def normalise(images, level="surface"):
     images = np.array(images, dtype=float)
     if level not in ("surface", "line"):
         raise ValueError(f"level = {level!r} must be 'surface' or 'line'")
-    if images.ndim < 2 or not images.size:
+    if images.ndim < 2 or 0 in images.shape[-2:]:
         raise ValueError(f"images have shape {images.shape}; give at least one line of one pixel, (..., L, P)")
     known = np.isfinite(images)
     if not known.all():
         _fill(*(values.reshape(-1, *images.shape[-2:]) for values in (images, known)))
     with np.errstate(over="ignore", invalid="ignore"):
+        rounding = 1e-12 * np.abs(images).max(axis=(-2, -1), keepdims=True)
         rows = np.median(images, axis=-1)
         images -= (rows if level == "line" else _polynomial(rows, DEGREE))[..., :, None]
         images -= _polynomial(np.median(images, axis=-2), 1)[..., None, :]
-        images /= _spread(images)[..., None, None]
+        images *= np.abs(images).max(axis=(-2, -1), keepdims=True) > rounding
+        images /= _spread(images, rounding[..., 0, 0])[..., None, None]
     return np.where(known & np.isfinite(images), np.arcsinh(images), 0.0).astype("f4")
 
 
@@ -79,13 +81,12 @@ def _polynomial(values, degree):
     return (values @ basis) @ basis.T
 
 
-def _spread(images):
+def _spread(images, rounding):
     """Return the robust spread (...,); the ordinary one where half the pixels are equal, 1 where all are."""
-    flat = images.reshape(*images.shape[:-2], -1)
+    flat = images.reshape(*images.shape[:-2], images.shape[-2] * images.shape[-1])
     robust, plain = SPREAD * np.median(np.abs(flat), axis=-1), flat.std(axis=-1)
-    spread = np.where(robust > 1e-3 * plain, robust, plain)
-    largest = np.abs(flat).max(axis=-1)  # rounding leaves some 1e-16 of what was subtracted
-    return np.where(spread > 1e-12 * (1 + largest), spread, 1.0)
+    spread = np.where(robust > rounding, robust, plain)
+    return np.where(spread > 0, spread, 1.0)
 
 
 # ---- batches ------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def _readable(value):
     if isinstance(value, dict):
         return {name: _readable(inner) for name, inner in value.items()}
     if isinstance(value, str) and "\n" in value:
-        return tomlkit.string("\n" + value, multiline=True)
+        return tomlkit.string(value, multiline=True)
     return value
 
 

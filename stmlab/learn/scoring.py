@@ -66,7 +66,7 @@ def _paired(cost, allowed):
 def _columns(values, count):
     values = np.asarray(values, float)
     if values.size and (values.ndim != 2 or values.shape[1] != count):
-        raise ValueError(f"positions have shape {values.shape}; give (n, {count})")
+        raise ValueError(f"positions have shape {values.shape}; give (n, {count}) arrays, many images in a list")
     return values.reshape(-1, count)
 
 
@@ -141,7 +141,7 @@ def score(found, truth, radius=RADIUS, pixel_size=1.0):
     Parameters
     ----------
     found : (n, 2) array of x and y [pixels], or structured array with ``x`` and ``y``
-        Detections; a list of such arrays for many images.
+        Detections of one image; a list, of such arrays, is taken for many images.
     truth : structured array, (m, 2) array, or (m, 4) array
         ``Scan.defects`` (those that lie inside count), points x and y, or boxes as in `match_boxes` [pixels]; for
         many images a list as long as `found`.

@@ -1,5 +1,7 @@
 """Asking a network where the lattice and the defects are."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -33,10 +35,10 @@ def segment(model, images):
     if channels > 1 and (images.ndim < 3 or images.shape[-3] != channels):
         raise ValueError(f"images {images.shape} must be (..., {channels}, L, P): this network takes trace and retrace")
     lines, pixels = images.shape[-2:]
-    flat = images.reshape(-1, channels, lines, pixels)
+    before = images.shape[:-2] if channels == 1 else images.shape[:-3]
+    flat = images.reshape(math.prod(before), channels, lines, pixels)
     step = max(AT_ONCE // (lines * pixels), 1)
     done = [masks_of(model, flat[k : k + step]) for k in range(0, len(flat), step)]
-    before = images.shape[:-2] if channels == 1 else images.shape[:-3]
     labels = model.settings["channels_out"]
     return np.concatenate(done or [np.zeros((0, labels, lines, pixels), "f4")]).reshape(*before, labels, lines, pixels)
 

@@ -2,7 +2,7 @@
 
 On several GPUs, or in several processes, of one machine::
 
-    torchrun --nproc-per-node=2 -m stmlab train thesis-main --samples 1000000 --out model.safetensors
+    torchrun --standalone --nproc-per-node=2 --no-python stmlab train thesis-main --samples 1000000
 
 Each process makes and learns from its part of every batch; the gradients, and the statistics of batch
 normalisation, are averaged, so that the weights are those of one process up to rounding.
@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 from .. import __version__
-from ..dataset import Dataset
+from ..dataset import Dataset, open_dataset
 from ..parameters import Study
 from . import metrics
 from .checkpoint import Log, load_checkpoint, save_checkpoint
@@ -211,8 +211,6 @@ def validate(model, images, masks):
 def source_of(data, batch, seed, masks="thesis", **how):
     """Return batches of a dataset or a study, given itself, its name or its path."""
     if isinstance(data, str | Path):
-        from ..dataset import open_dataset
-
         data = open_dataset(data) if Path(data).is_dir() else Study.load(data)
     if isinstance(data, Dataset):
         return Stored(data, batch, seed, **how)

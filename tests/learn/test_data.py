@@ -1,0 +1,197 @@
+"""Normalisation and batches."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import stmlab
+from stmlab.learn import Stored, Streaming, ahead, normalise, shared
+from stmlab.parameters import Choice, SameAs, Study
+
+from .conftest import SIZE, STUDY
+
+RNG = np.random.default_rng
+Y, X = np.mgrid[:48, :40] / 40
+
+
+def rough(seed=0):
+    """Noise with a few tall pixels."""
+    image = RNG(seed).normal(size=X.shape)
+    image[3, 5], image[20, 30] = 40, -60
+    return image
+
+
+# ---- normalise ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ["surface", "line"])
+def test_tilt_drift_unit_and_offset_do_not_show(level):
+    image = rough()
+    bent = 3e-9 * (image + 7 + 0.1 * X) + 3e-9 * (5 * Y - 4 * Y**2 + 2 * Y**3)
+    np.testing.assert_allclose(normalise(bent, level), normalise(image, level), atol=0.1)
+
+
+def test_jumps_between_lines_show_only_where_they_are_to():
+    image = rough()
+    jumped = image + RNG(1).normal(size=(48, 1)) * 5
+    np.testing.assert_allclose(normalise(jumped, "line"), normalise(image, "line"), atol=1e-5)
+    assert np.abs(normalise(jumped) - normalise(image)).mean() > 0.3
+
+
+def test_the_bulk_has_unit_spread_and_outliers_are_tamed():
+    plain, out = RNG(2).normal(size=X.shape), normalise(rough(2))
+    assert abs(1.4826 * np.median(np.abs(np.sinh(normalise(1e3 * plain)))) - 1) < 1e-6
+    assert np.abs(out).max() == pytest.approx(np.arcsinh(60), rel=0.03)
+    more = rough(2)
+    more[20, 30] *= 1e6
+    kept = np.ones(X.shape, bool)
+    kept[20, 30] = False
+    np.testing.assert_allclose(normalise(more)[kept], out[kept], atol=1e-6)
+
+
+def test_many_images_are_normalised_one_by_one():
+    images = np.stack([rough(k) * 10.0**k for k in range(6)]).reshape(2, 3, *X.shape)
+    many = normalise(images)
+    assert (many.shape, many.dtype) == (images.shape, np.float32)
+    np.testing.assert_array_equal(many[1, 2], normalise(images[1, 2]))
+
+
+def test_what_is_not_known_counts_for_nothing():
+    image, holed = rough(), rough()
+    holed[10:12], holed[30, ::3], holed[31, 0] = np.nan, np.inf, -np.inf
+    for level in ("surface", "line"):
+        out = normalise(holed, level)
+        assert (out[~np.isfinite(holed)] == 0).all()
+        known = np.isfinite(holed)
+        np.testing.assert_allclose(out[known], normalise(image, level)[known], atol=0.15)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.full((9, 9), 3.7), np.full((9, 9), np.nan), np.zeros((1, 1)), np.full((5, 1), 1e300), np.ones((1, 9))],
+)
+def test_where_nothing_is_to_be_seen_there_is_nothing(image):
+    np.testing.assert_array_equal(normalise(image), np.zeros(image.shape))
+
+
+def test_odd_images_stay_finite():
+    few = np.zeros((20, 20))
+    few[4, 4] = 1.0  # all the other pixels are equal
+    for image in (few, few.astype("u1"), few[:1], few.T[:, :1], 1e300 * few, np.outer(np.arange(9), np.ones(9))):
+        assert np.isfinite(normalise(image)).all()
+    assert normalise(few)[4, 4] > 1
+
+
+@pytest.mark.parametrize(("shape", "level"), [((3,), "surface"), ((0, 3), "surface"), ((3, 3), "plane")])
+def test_wrong_images_are_refused(shape, level):
+    with pytest.raises(ValueError, match="level = 'plane'" if level == "plane" else "images have shape"):
+        normalise(np.zeros(shape), level)
+
+
+# ---- batches ------------------------------------------------------------------------------------------
+
+
+def test_an_epoch_shows_every_sample_once(tiny):
+    source = Stored(tiny, 10, seed=3)
+    assert source.epoch == 6
+    epochs = [np.concatenate([source.numbers(k) for k in range(6 * e, 6 * e + 6)]) for e in (0, 1)]
+    for numbers in epochs:
+        np.testing.assert_array_equal(np.sort(numbers), np.arange(60))
+    assert (epochs[0] != epochs[1]).any()
+    some = Stored(tiny, 7, first=20, last=40)
+    seen = np.concatenate([some.numbers(0), some.numbers(1)])
+    assert len({*seen.tolist()}) == 14
+    assert {*seen.tolist()} <= {*range(20, 40)}
+
+
+def test_a_stored_batch_is_what_the_dataset_holds(tiny):
+    source = Stored(tiny, 6, passes=2, level="line")
+    images, masks = source.batch(4)
+    assert (images.dtype, masks.dtype) == ("f4", "f4")
+    assert images.shape == masks.shape == (6, 2, SIZE, SIZE)
+    for image, mask, number in zip(images, masks, source.numbers(4), strict=True):
+        raw, wanted = tiny[int(number)]
+        np.testing.assert_array_equal(image, normalise(raw, "line"))
+        np.testing.assert_array_equal(mask, wanted)
+
+
+def test_streamed_batches_are_the_samples_of_the_dataset(tiny):
+    source = Streaming(STUDY, 4, seed=5)
+    for k in (0, 3):
+        images, masks = source.batch(k)
+        raw, wanted = tiny[4 * k : 4 * k + 4]
+        np.testing.assert_array_equal(images, normalise(raw[:, :1]))
+        np.testing.assert_array_equal(masks, wanted)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_come_in_order_whatever_the_threads(tiny, threads):
+    source = Stored(tiny, 5)
+    got = list(ahead(source, 2, 9, threads))
+    assert len(got) == 7
+    for k, (images, _) in enumerate(got, start=2):
+        np.testing.assert_array_equal(images, source.batch(k)[0])
+
+
+def test_batches_are_made_only_a_few_ahead():
+    asked = []
+
+    class Source:
+        def batch(self, k):
+            asked.append(k)
+            return k
+
+    batches = ahead(Source(), 0, 10**9, threads=2)
+    assert [next(batches) for _ in range(5)] == [0, 1, 2, 3, 4]
+    batches.close()
+    assert max(asked) <= 4 + 3
+
+
+def test_an_error_in_a_thread_arrives():
+    class Source:
+        def batch(self, k):
+            if k == 2:
+                raise ValueError("no such batch")
+            return k
+
+    with pytest.raises(ValueError, match="no such batch"):
+        list(ahead(Source(), 0, 5))
+
+
+@pytest.mark.parametrize("make", [lambda tiny: Stored(tiny, 6, flip=True), lambda tiny: Streaming(STUDY, 6, flip=True)])
+def test_the_shares_of_all_processes_are_the_batch(tiny, make):
+    source = make(tiny)
+    whole = source.batch(1)
+    parts = [shared(source, part, 3).batch(1) for part in range(3)]
+    for which in (0, 1):
+        np.testing.assert_array_equal(np.concatenate([part[which] for part in parts]), whole[which])
+
+
+def test_flips_turn_image_and_masks_upside_down_together(tiny):
+    plain, flipped = Stored(tiny, 20, passes=2).batch(0), Stored(tiny, 20, passes=2, flip=True).batch(0)
+    turned = 0
+    for before, after in zip(zip(*plain, strict=True), zip(*flipped, strict=True), strict=True):
+        same = [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+        upside_down = [np.array_equal(a[:, ::-1], b) for a, b in zip(before, after, strict=True)]
+        assert all(same) or all(upside_down)
+        turned += all(upside_down)
+    assert 4 <= turned <= 16
+
+
+def test_what_does_not_fit_is_refused(tiny, tmp_path):
+    with pytest.raises(ValueError, match="60 samples do not fill a batch of 64"):
+        Stored(tiny)
+    with pytest.raises(ValueError, match="a batch of 10 cannot be shared evenly by 4; choose a multiple of 4"):
+        shared(Stored(tiny, 10), 0, 4)
+    sizes = {"raster.pixels": Choice([8, 16]), "raster.lines": SameAs("raster.pixels")}
+    varied = Study(STUDY.base, sizes, name="varied")
+    with pytest.raises(ValueError, match="'varied': its frames differ in size"):
+        Streaming(varied)
+    data = stmlab.generate(varied, 4, 0, tmp_path / "varied.zarr", workers=1, progress=False)
+    with pytest.raises(ValueError, match="its frames differ in size"):
+        Stored(data, 2)
+    single = Study(STUDY.base.set({"raster.retrace": "skipped"}), name="single")
+    data = stmlab.generate(single, 4, 0, tmp_path / "single.zarr", workers=1, progress=False)
+    with pytest.raises(ValueError, match="holds the trace alone; choose passes = 1"):
+        Stored(data, 2, passes=2)

@@ -1,0 +1,69 @@
+"""The network: shapes, size, and what a pixel can see."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from stmlab.learn import UNet  # noqa: E402
+from stmlab.learn.unet import BatchNorm  # noqa: E402
+
+
+def test_half_a_million_parameters():
+    assert sum(p.numel() for p in UNet().parameters()) == 482466
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 1), (1, 37), (33, 8), (7, 100)])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_any_size_comes_back_as_it_went_in(shape, channels):
+    model = UNet(channels, base=4).eval()
+    with torch.no_grad():
+        out = model(torch.randn(3, channels, *shape))
+    assert out.shape == (3, 2, *shape)
+    assert torch.isfinite(out).all()
+
+
+def test_a_padded_frame_is_one_that_goes_on_as_at_its_edge():
+    model, image = UNet(base=4, depth=3).eval(), torch.randn(1, 1, 10, 14)
+    wider = torch.nn.functional.pad(image, (0, 2, 0, 2), mode="replicate")
+    with torch.no_grad():
+        torch.testing.assert_close(model(image), model(wider)[..., :10, :14])
+
+
+def test_a_pixel_sees_as_far_as_the_levels_reach():
+    model = UNet(base=4, depth=2).eval()
+    image = torch.zeros(1, 1, 64, 64, requires_grad=True)
+    model(image)[0, 0, 32, 32].backward()
+    rows, columns = torch.nonzero(image.grad[0, 0], as_tuple=True)
+    # two convolutions at full size and two at half size on the way down, two more on the way up: 2 + 2 * 2 + 1 + 2
+    assert 32 - 9 <= rows.min() <= 32 - 6
+    assert 32 + 6 <= columns.max() <= 32 + 9
+
+
+def test_the_settings_are_kept():
+    said = {"channels_in": 2, "channels_out": 3, "base": 4, "depth": 2, "level": "line"}
+    assert UNet(**said).settings == said
+    assert UNet(**UNet(**said).settings).head.weight.shape == (3, 4, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"base": 0}, r"base = 0 is not a whole number in \[1, 128\]"),
+        ({"base": 10**9}, "base = 1000000000"),
+        ({"depth": 2.0}, "depth = 2.0"),
+        ({"channels_in": True}, "channels_in = True"),
+        ({"level": "rows"}, "level = 'rows' must be 'surface' or 'line'"),
+    ],
+)
+def test_impossible_networks_are_refused(said, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        UNet(**said)
+
+
+def test_batch_norm_alone_is_that_of_torch():
+    torch.manual_seed(0)
+    ours, theirs = BatchNorm(3), torch.nn.BatchNorm2d(3)
+    for _ in range(3):
+        x = torch.randn(4, 3, 5, 6) * 3 + 1
+        torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
