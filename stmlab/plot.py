@@ -91,3 +91,50 @@ def atoms(structure, ax, view="top"):
     ax.set(aspect="equal", xlabel="x [Å]", ylabel="y [Å]" if view == "top" else "z [Å]")
     ax.autoscale_view()
     return ax
+
+
+def range_test(found, ax):
+    """Draw a learning rate range test: the loss of each step, the same smoothed, and the rate that is suggested.
+
+    Parameters
+    ----------
+    found : stmlab.learn.RangeTest
+        What it found.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax.semilogx(found.rates, found.losses, ".", color="0.7", ms=3, label="each step")
+    ax.semilogx(found.rates, found.smooth, color="tab:blue", label="smoothed")
+    ax.axvline(found.suggestion, color="tab:red", ls="--", label=f"suggestion {found.suggestion:.2g}")
+    low, high = found.smooth.min(), found.smooth[0]
+    ax.set(xlabel="learning rate", ylabel="loss", ylim=(low - 0.2 * (high - low), high + 0.5 * (high - low)))
+    ax.legend()
+    return ax
+
+
+def learning_curve(rows, ax, columns=("loss", "mse")):
+    """Draw columns of the log of a training run over the samples that were seen.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `stmlab.learn.read_log`.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    columns : sequence of str
+        Which; rows without them are left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for name in columns:
+        there = [row for row in rows if name in row]
+        ax.plot([row["samples"] for row in there], [row[name] for row in there], ".-", label=name)
+    ax.set(xlabel="samples seen", yscale="log")
+    ax.legend()
+    return ax

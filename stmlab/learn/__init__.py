@@ -6,6 +6,7 @@ try:
 except ImportError as error:
     raise ImportError(f"stmlab.learn needs {error.name}, which is missing: pip install 'stmlab[learn]'") from None
 
+from .checkpoint import read_log
 from .data import Stored, Streaming, ahead, normalise, shared
 from .evaluate import Evaluation, evaluate
 from .metrics import Sums, bootstrap, mse, pixel_sums, r2, smooth_l1, variance
@@ -20,6 +21,6 @@ from .unet import UNet
 __all__ = [
     "LOSSES", "Evaluation", "ModelError", "RangeTest", "Score", "Stored", "Streaming", "Sums", "UNet", "ahead",
     "bootstrap", "cosine", "evaluate", "load_model", "lr_range_test", "match", "match_boxes", "mse", "normalise",
-    "one_cycle", "pixel_sums", "r2", "save_model", "score", "segment", "shared", "smooth_l1", "train", "train_step",
-    "variance",
+    "one_cycle", "pixel_sums", "r2", "read_log", "save_model", "score", "segment", "shared", "smooth_l1", "train",
+    "train_step", "variance",
 ]  # fmt: skip

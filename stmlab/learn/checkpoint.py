@@ -63,7 +63,7 @@ class Log:
 
     def __init__(self, path, step):
         self.path = Path(path)
-        self.rows = [row for row in read_log(self.path) if row["step"] <= step] if step else []
+        self.rows = [row for row in read_log(self.path) if row["step"] <= step]
         self._write()
 
     def add(self, step, samples, rate, loss, found, speed):

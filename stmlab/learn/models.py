@@ -80,6 +80,8 @@ def check_name(path):
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ModelError(f"{path}: the name of a network must end in .safetensors")
+    if not path.resolve().parent.is_dir():
+        raise ModelError(f"{path} cannot be written: {path.parent} is not an existing folder; make it first")
     return path
 
 

@@ -74,7 +74,7 @@ class RangeTest:
     losses, smooth : ndarray, (K,)
         Loss of each step before it was taken, and the same smoothed.
     suggestion : float
-        A third of the rate at which the smoothed loss is lowest.
+        Rate at which the smoothed loss falls most steeply over the logarithm of the rate.
     """
 
     rates: np.ndarray = field(repr=False)
@@ -88,9 +88,9 @@ def lr_range_test(model, source, low=1e-5, high=1.0, steps=100, loss="bce"):
 
     .. math:: \eta_k = \eta_\mathrm{low} \left(\eta_\mathrm{high} / \eta_\mathrm{low}\right)^{k / (K - 1)}
 
-    The suggestion is a third of the rate at which the smoothed loss is lowest: the loss still falls there, and the
-    step beyond which it rises is a factor away. (The steepest descent, another rule, mostly finds the moment at
-    which the network learns how rare a label is.) Ends when the loss is twice its lowest. The model stays as it is.
+    The suggestion is the rate at which the smoothed loss falls most steeply over the logarithm of the rate. (Another
+    rule, a fraction of the rate of the lowest loss, jumps about, for the valley of such networks is flat.) Ends when
+    the loss is twice its lowest. The model stays as it is.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def lr_range_test(model, source, low=1e-5, high=1.0, steps=100, loss="bce"):
 
 def _result(rates, losses, steps):
     smooth = _smooth(losses, steps)
-    return RangeTest(rates, losses, smooth, float(rates[smooth.argmin()] / 3))
+    return RangeTest(rates, losses, smooth, float(rates[np.gradient(smooth).argmin()]))
 
 
 def _smooth(losses, steps):

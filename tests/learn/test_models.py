@@ -68,7 +68,7 @@ def test_a_failure_leaves_what_was_there(stored, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save_model(model, path)
     assert path.read_bytes() == before
-    with pytest.raises(OSError, match="is not an existing folder"):
+    with pytest.raises(ModelError, match="is not an existing folder"):
         save_model(model, path.parent / "no" / "net.safetensors")
     with pytest.raises(ModelError, match=r"must end in \.safetensors"):
         save_model(model, path.with_suffix(".pt"))

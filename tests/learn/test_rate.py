@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from stmlab import plot  # noqa: E402
 from stmlab.learn import Stored, UNet, cosine, lr_range_test, one_cycle, train_step  # noqa: E402
 from stmlab.learn.step import optimizer_of  # noqa: E402
 
@@ -91,8 +92,9 @@ def test_the_range_test_leaves_the_model_alone_and_finds_the_valley(tiny):
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
     np.testing.assert_allclose(np.diff(np.log(found.rates)), math.log(1e6) / 59)
     assert len(found.rates) == len(found.losses) == len(found.smooth) <= 60
-    assert found.suggestion == found.rates[found.smooth.argmin()] / 3
-    assert 1e-4 < found.suggestion < 1
+    k = found.rates.tolist().index(found.suggestion)
+    assert found.smooth[k - 1] - found.smooth[k + 1] >= np.max(found.smooth[:-2] - found.smooth[2:])
+    assert 1e-4 < found.suggestion < found.rates[found.smooth.argmin()]
     assert found.smooth.min() < 0.8 * found.smooth[0]
 
 
@@ -110,3 +112,13 @@ def test_the_range_test_ends_where_learning_breaks_away(tiny):
 def test_a_senseless_range_is_refused(tiny, low, high, steps):
     with pytest.raises(ValueError, match="rates must rise"):
         lr_range_test(UNet(base=4, depth=2), Stored(tiny, 8), low, high, steps)
+
+
+def test_a_range_test_and_a_log_can_be_drawn(tiny):
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    above, below = figure.subplots(2)
+    found = lr_range_test(UNet(base=4, depth=2), Stored(tiny, 8), 1e-4, 1.0, 20)
+    plot.range_test(found, above)
+    assert f"suggestion {found.suggestion:.2g}" in [text.get_text() for text in above.get_legend().get_texts()]
+    plot.learning_curve([{"samples": 8, "loss": 2.0}, {"samples": 16, "loss": 1.0, "mse": 0.5}], below)
+    assert [line.get_xdata().tolist() for line in below.lines] == [[8, 16], [16]]

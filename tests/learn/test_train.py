@@ -176,6 +176,7 @@ def test_without_validation(tiny, tmp_path):
         ({"steps": 2, "epochs": 1}, "give one of samples, epochs and steps"),
         ({"batch": 64}, "60 samples do not fill a batch of 64"),
         ({"out": "a.pt"}, r"must end in \.safetensors"),
+        ({"out": "no/a.safetensors"}, "no is not an existing folder"),
     ],
 )
 def test_wrong_arguments_are_named(tiny, tmp_path, said, complaint):
@@ -215,8 +216,10 @@ def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tiny, tmp_path, 
 def test_a_log_that_is_none_is_not_overwritten_silently(tmp_path):
     path = tmp_path / "notes.csv"
     path.write_text("dear diary\n1,2\n")
-    with pytest.raises(ModelError, match="is not the log of a training run"):
-        Log(path, 5)
+    for step in (0, 5):
+        with pytest.raises(ModelError, match="is not the log of a training run"):
+            Log(path, step)
+    assert path.read_text().startswith("dear diary")
     assert read_log(tmp_path / "none.csv") == []
 
 
