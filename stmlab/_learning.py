@@ -19,7 +19,8 @@ def _learn():
 
 @app.command()
 def train(
-    data: Annotated[str, typer.Argument(metavar="STUDY_OR_ZARR", help="A study, or the folder of a dataset.")],
+    data: Annotated[
+        list[str], typer.Argument(metavar="STUDY_OR_ZARR...", help="Studies, or folders of datasets; one or more.")],
     out: Annotated[Path, typer.Option(readable=False, help="File to write, .safetensors.")] = Path("model.safetensors"),
     samples: Annotated[int | None, typer.Option(min=1, help="Samples to learn from; 100000 if left out.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Or times through a dataset.")] = None,
@@ -33,6 +34,9 @@ def train(
     passes: Annotated[int, typer.Option(min=1, max=2, help="1: trace; 2: trace and retrace.")] = 1,
     level: Annotated[Literal["surface", "line"], typer.Option(help="How images are levelled.")] = "surface",
     masks: Annotated[Literal["thesis", "visible"], typer.Option(help="Labels, where samples are made.")] = "thesis",
+    flip: Annotated[bool, typer.Option("--flip", help="Turn every other image upside down.")] = False,
+    patch: Annotated[int, typer.Option(min=0, help="Side of the patches to learn from; 0: whole frames.")] = 0,
+    pixel_size: Annotated[float, typer.Option(min=0, help="Resample to this pixel [Å]; 0: as they are.")] = 0.0,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the convolutions.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
@@ -43,9 +47,10 @@ def train(
 ):
     """Train a network, or go on with a run that was interrupted."""
     _learn().train(
-        data, samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr, loss=loss, schedule=schedule, base=base,
-        depth=depth, passes=passes, level=level, masks=masks, precision=precision, device=device, threads=threads,
-        every=every, out=out, log=log, resume=not fresh, progress=sys.stderr.isatty(),
+        data if len(data) > 1 else data[0], samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr, loss=loss,
+        schedule=schedule, base=base, depth=depth, passes=passes, level=level, flip=flip, patch=patch,
+        pixel_size=pixel_size, masks=masks, precision=precision, device=device, threads=threads, every=every, out=out,
+        log=log, resume=not fresh, progress=sys.stderr.isatty(),
     )  # fmt: skip
     print(out)
 

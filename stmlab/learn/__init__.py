@@ -7,8 +7,9 @@ except ImportError as error:
     raise ImportError(f"stmlab.learn needs {error.name}, which is missing: pip install 'stmlab[learn]'") from None
 
 from .checkpoint import read_log
-from .data import Stored, Streaming, ahead, normalise, shared
+from .data import Mixed, Stored, Streaming, ahead, shared
 from .evaluate import Evaluation, evaluate
+from .images import normalise, patch, resample
 from .metrics import Sums, bootstrap, mse, pixel_sums, r2, smooth_l1, variance
 from .models import ModelError, load_model, save_model
 from .rate import RangeTest, cosine, lr_range_test, one_cycle
@@ -19,8 +20,8 @@ from .train import train
 from .unet import UNet
 
 __all__ = [
-    "LOSSES", "Evaluation", "ModelError", "RangeTest", "Score", "Stored", "Streaming", "Sums", "UNet", "ahead",
+    "LOSSES", "Evaluation", "Mixed", "ModelError", "RangeTest", "Score", "Stored", "Streaming", "Sums", "UNet", "ahead",
     "bootstrap", "cosine", "evaluate", "load_model", "lr_range_test", "match", "match_boxes", "mse", "normalise",
-    "one_cycle", "pixel_sums", "r2", "read_log", "save_model", "score", "segment", "shared", "smooth_l1", "train",
-    "train_step", "variance",
+    "one_cycle", "patch", "pixel_sums", "r2", "read_log", "resample", "save_model", "score", "segment", "shared",
+    "smooth_l1", "train", "train_step", "variance",
 ]  # fmt: skip

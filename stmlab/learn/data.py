@@ -1,4 +1,4 @@
-"""What a network is shown: images brought to one scale, in batches that depend on nothing but their number."""
+"""What a network is shown: batches that depend on nothing but their number."""
 
 from __future__ import annotations
 
@@ -9,87 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..dataset import Dataset, make_chunk
+from ..dataset import Dataset, index_of, make_chunk
 from ..parameters import Study, stream
-
-SPREAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
-DEGREE = 3  # of the polynomial that follows drift and creep from line to line
-
-
-# ---- one image ----------------------------------------------------------------------------------------
-
-
-def normalise(images, level="surface"):
-    r"""Level images and bring them to one scale, the same way for training and for use.
-
-    .. math:: x = \operatorname{arsinh} \frac{z - b}{\sigma}, \qquad \sigma = 1.4826\, \mathrm{median} |z - b|
-
-    The background b is a straight line along the lines (tilt), plus what the medians of the lines do: with
-    "surface" their polynomial of third degree (tilt, drift and creep of z), with "line" the medians themselves,
-    which takes out jumps from line to line, too, but also the part of a lattice that lies along the lines. The
-    medians are blind to a few tall or deep pixels, and arsinh leaves such pixels finite: it is x near 0, and
-    only the logarithm far away.
-
-    Parameters
-    ----------
-    images : array_like, (..., L, P)
-        Heights in any unit, of any size; what is not finite counts as the median of its line.
-    level : {"surface", "line"}
-        What to subtract.
-
-    Returns
-    -------
-    ndarray, (..., L, P)
-        float32; 0 where all is constant or unknown.
-
-    Raises
-    ------
-    ValueError
-        If the level is unknown, or there is no pixel at all.
-    """
-    images = np.array(images, dtype=float)
-    if level not in ("surface", "line"):
-        raise ValueError(f"level = {level!r} must be 'surface' or 'line'")
-    if images.ndim < 2 or 0 in images.shape[-2:]:
-        raise ValueError(f"images have shape {images.shape}; give at least one line of one pixel, (..., L, P)")
-    known = np.isfinite(images)
-    if not known.all():
-        _fill(*(values.reshape(-1, *images.shape[-2:]) for values in (images, known)))
-    with np.errstate(over="ignore", invalid="ignore"):
-        rounding = 1e-12 * np.abs(images).max(axis=(-2, -1), keepdims=True)
-        rows = np.median(images, axis=-1)
-        images -= (rows if level == "line" else _polynomial(rows, DEGREE))[..., :, None]
-        images -= _polynomial(np.median(images, axis=-2), 1)[..., None, :]
-        images *= np.abs(images).max(axis=(-2, -1), keepdims=True) > rounding
-        images /= _spread(images, rounding[..., 0, 0])[..., None, None]
-    return np.where(known & np.isfinite(images), np.arcsinh(images), 0.0).astype("f4")
-
-
-def _fill(images, known):
-    """Put the median of its line, or of its image, wherever a pixel is not known."""
-    for image, there in zip(images, known, strict=True):
-        middle = np.median(image[there]) if there.any() else 0.0
-        for row, kept in zip(image, there, strict=True):
-            row[~kept] = np.median(row[kept]) if kept.any() else middle
-
-
-def _polynomial(values, degree):
-    """Return the polynomial of least squares through values (..., n) at equal distances."""
-    n = values.shape[-1]
-    powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, n), min(degree, n - 1))
-    basis = np.linalg.qr(powers)[0]
-    return (values @ basis) @ basis.T
-
-
-def _spread(images, rounding):
-    """Return the robust spread (...,); the ordinary one where half the pixels are equal, 1 where all are."""
-    flat = images.reshape(*images.shape[:-2], images.shape[-2] * images.shape[-1])
-    robust, plain = SPREAD * np.median(np.abs(flat), axis=-1), flat.std(axis=-1)
-    spread = np.where(robust > rounding, robust, plain)
-    return np.where(spread > 0, spread, 1.0)
-
-
-# ---- batches ------------------------------------------------------------------------------------------
+from .images import normalise, patch, resample
 
 
 @dataclass(frozen=True)
@@ -115,6 +37,11 @@ class Stored:
     flip : bool
         Whether to turn every other image upside down, by chance: the same sheet scanned downwards. The fast axis must
         never be turned, for along it cause comes before effect.
+    patch : int
+        Side of the square that is cut out of each frame, anywhere, and padded with 0 where it sticks out [pixels];
+        0: whole frames, which must then be of one size.
+    pixel_size : float
+        Side of a pixel to which frames are resampled first [Å]; 0: as they are.
     share : (int, int)
         Which part of each batch to return, and of how many: one for each of several processes.
 
@@ -132,14 +59,16 @@ class Stored:
     passes: int = 1
     level: str = "surface"
     flip: bool = False
+    patch: int = 0
+    pixel_size: float = 0.0
     share: tuple[int, int] = (0, 1)
 
     def __post_init__(self):
         _check_share(self)
         if self.count < self.size:
             raise ValueError(f"{self.count} samples do not fill a batch of {self.size}; make more, or choose fewer")
-        if self.dataset.plan.varies:
-            raise ValueError(f"{self.dataset.path}: its frames differ in size; a batch needs frames of one size")
+        if (self.dataset.plan.varies or self.pixel_size) and not self.patch:
+            raise ValueError(f"{self.dataset.path}: its frames differ in size; cut them with patch")
         if self.passes > self.dataset.plan.passes:
             raise ValueError(f"{self.dataset.path} holds the trace alone; choose passes = 1")
 
@@ -161,9 +90,9 @@ class Stored:
 
     def batch(self, k):
         """Return images (n, passes, L, P) and masks (n, 2, L, P), float32."""
-        pairs = [self.dataset[int(number)] for number in self.numbers(k)]
-        images, masks = (np.stack(part) for part in zip(*pairs, strict=True))
-        return _ready(self, k, images, masks)
+        numbers = self.numbers(k).tolist()
+        known = self.dataset.parameters if self.pixel_size else lambda number: None
+        return _ready(self, k, [(*self.dataset[n], known(n) and _extent(known(n))) for n in numbers])
 
 
 @dataclass(frozen=True)
@@ -184,7 +113,7 @@ class Streaming:
         Number of the first sample.
     masks : {"thesis", "visible"}
         Kind of the labels.
-    passes, level, flip, share
+    passes, level, flip, patch, pixel_size, share
         As in `Stored`.
 
     Raises
@@ -201,12 +130,14 @@ class Streaming:
     passes: int = 1
     level: str = "surface"
     flip: bool = False
+    patch: int = 0
+    pixel_size: float = 0.0
     share: tuple[int, int] = (0, 1)
 
     def __post_init__(self):
         _check_share(self)
-        if {"raster.lines", "raster.pixels"} & set(self.study.vary):
-            raise ValueError(f"study {self.study.name!r}: its frames differ in size; a batch needs frames of one size")
+        if ({"raster.lines", "raster.pixels"} & set(self.study.vary) or self.pixel_size) and not self.patch:
+            raise ValueError(f"study {self.study.name!r}: its frames differ in size; cut them with patch")
 
     @cached_property
     def _toml(self):
@@ -218,13 +149,42 @@ class Streaming:
 
     def batch(self, k):
         """Return images (n, passes, L, P) and masks (n, 2, L, P), float32."""
-        numbers = self.numbers(k)
-        made = make_chunk(self._toml, self.seed, int(numbers[0]), int(numbers[-1]) + 1, self.masks).arrays
-        return _ready(self, k, made["images"], made["masks"] / np.float32(255))
+        numbers = self.numbers(k).tolist()
+        made, frames = make_chunk(self._toml, self.seed, numbers[0], numbers[-1] + 1, self.masks).arrays, []
+        for row, number in enumerate(numbers):
+            attempt, lines, pixels, _ = made["samples"][row].tolist()
+            image, masks = (made[name][row, :, :lines, :pixels] for name in ("images", "masks"))
+            drawn = self.study.draw(self.seed, index_of(number, attempt)) if self.pixel_size else None
+            frames.append((image, masks / np.float32(255), drawn and _extent(drawn)))
+        return _ready(self, k, frames)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Batches of several sources, each with its own part of every batch.
+
+    Parameters
+    ----------
+    sources : tuple of Stored or Streaming
+        Whose batches are put below each other; patches of one size.
+    """
+
+    sources: tuple
+
+    @property
+    def size(self):
+        """Samples in a batch."""
+        return sum(source.size for source in self.sources)
+
+    def batch(self, k):
+        """Return images (n, passes, L, P) and masks (n, 2, L, P), float32."""
+        return tuple(map(np.concatenate, zip(*(source.batch(k) for source in self.sources), strict=True)))
 
 
 def shared(source, part, parts):
     """Return the same batches, of which each of `parts` processes gets its own part."""
+    if isinstance(source, Mixed):
+        return Mixed(tuple(shared(one, part, parts) for one in source.sources))
     return replace(source, share=(part, parts))
 
 
@@ -233,7 +193,7 @@ def ahead(source, first, last, threads=2):
 
     Parameters
     ----------
-    source : Stored or Streaming
+    source : Stored, Streaming or Mixed
         Where they come from.
     first, last : int
         Numbers of batches.
@@ -264,9 +224,31 @@ def _check_share(source):
         raise ValueError(f"a batch of {source.size} cannot be shared evenly by {parts}; choose a multiple of {parts}")
 
 
-def _ready(source, k, images, masks):
-    images = normalise(images[:, : source.passes], source.level)
-    if source.flip:
-        turned = _own(stream(source.seed, k, "flip").random(source.size) < 0.5, source.share)
-        images[turned], masks[turned] = images[turned, :, ::-1], masks[turned, :, ::-1]
-    return images, masks
+def _extent(parameters):
+    """Height and width of a frame [Å]: what its lines and pixels are spread over."""
+    return parameters["raster.height"], parameters["raster.width"]
+
+
+def _ready(source, k, frames):
+    """Return a batch of frames: (image (C, L, P) [Å], masks (2, L, P), extent [Å]) each."""
+    out = [[], []]
+    for row, (image, masks, extent) in zip(_own(np.arange(source.size), source.share).tolist(), frames, strict=True):
+        rng = stream(source.seed, k * source.size + row, "shown")
+        image, masks = _shown(source, image[: source.passes], masks, extent, rng)
+        out[0].append(image)
+        out[1].append(masks)
+    return tuple(np.stack(part).astype("f4", copy=False) for part in out)
+
+
+def _shown(source, image, masks, extent, rng):
+    """Resample, normalise, cut and turn one frame as the source says."""
+    if source.pixel_size:
+        shape = [max(round(length / source.pixel_size), 1) for length in extent]
+        image, masks = resample(image, shape), resample(masks, shape)
+    image = normalise(image, source.level)
+    if source.patch:
+        both = patch(np.concatenate([image, masks]), source.patch, rng)
+        image, masks = both[: len(image)], both[len(image) :]
+    if source.flip and rng.random() < 0.5:
+        image, masks = image[:, ::-1], masks[:, ::-1]
+    return image, masks

@@ -42,6 +42,10 @@ class Evaluation:
         """Return the 95 % bootstrap interval of a figure of `stmlab.learn.metrics` over images: low, high (2,)."""
         return bootstrap(figure, self.sums, seed)
 
+    def chosen(self, rows):
+        """Return the evaluation of some of the images, chosen by numbers or by a mask (S,)."""
+        return Evaluation(Sums(*(part[rows] for part in self.sums)), self.study)
+
     def table(self):
         """Return the figures, and those of the thesis for the same study, as lines of text."""
         known = dict(zip(("MSE", "smooth L1", "target variance"), THESIS.get(self.study, ()), strict=False))

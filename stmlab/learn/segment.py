@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from .data import normalise
+from .images import normalise
 
 AT_ONCE = 2**18  # pixels that go through the network together: some 200 MB at 16 channels
 

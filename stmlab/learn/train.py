@@ -22,7 +22,7 @@ from ..dataset import Dataset, open_dataset
 from ..parameters import Study
 from . import metrics
 from .checkpoint import Log, load_checkpoint, save_checkpoint
-from .data import Stored, Streaming, ahead, shared
+from .data import Mixed, Stored, Streaming, ahead, shared
 from .models import ModelError, check_name, load_model, save_model
 from .processes import processes, repeatable
 from .rate import SCHEDULES
@@ -49,6 +49,8 @@ class Recipe:
     loss: str
     seed: int
     flip: bool
+    patch: int
+    pixel_size: float
     precision: str
     held: int
     architecture: dict
@@ -56,8 +58,9 @@ class Recipe:
 
 def train(
     data, *, samples=None, epochs=None, steps=None, batch=64, lr=RATE, schedule="one-cycle", loss="bce", seed=0,
-    passes=1, level="surface", flip=False, base=16, depth=4, masks="thesis", held=None, precision="auto",
-    device="auto", threads=2, out="model.safetensors", log=None, every=100, resume=True, progress=True,
+    passes=1, level="surface", flip=False, patch=0, pixel_size=0.0, base=16, depth=4, masks="thesis", held=None,
+    precision="auto", device="auto", threads=2, out="model.safetensors", log=None, every=100, resume=True,
+    progress=True,
 ):  # fmt: skip
     r"""Train a U-Net, or go on with a run that was stopped.
 
@@ -67,9 +70,9 @@ def train(
 
     Parameters
     ----------
-    data : Dataset, Study, or str
+    data : Dataset, Study, str, or list
         A stored dataset, seen in a new order every epoch; or a study, of which every sample is made when it is
-        needed and seen once. A name or path of either.
+        needed and seen once. A name or path of either, or a list of several, which share every batch evenly.
     samples, epochs, steps : int, optional
         How long, one of them: samples seen, times through a stored dataset, or batches. 100 000 samples if left out.
     batch : int
@@ -82,7 +85,7 @@ def train(
         See `train_step`.
     seed : int
         Of the first weights, and of the order or the samples.
-    passes, level, flip
+    passes, level, flip, patch, pixel_size
         What the network is shown: see `Stored`.
     base, depth : int
         See `UNet`.
@@ -123,12 +126,13 @@ def train(
         raise ModelError(f"lr = {lr}, every = {every}, threads = {threads}: lr must be in (0, 10], the others positive")
     model = initial(UNet, seed, channels_in=passes, base=base, depth=depth, level=level)
     with processes(device) as place:
-        source = source_of(data, batch, seed, masks, passes=passes, level=level, flip=flip)
+        how = {"passes": passes, "level": level, "flip": flip, "patch": patch, "pixel_size": pixel_size}
+        source = source_of(data, batch, seed, masks, **how)
         source, check = _split(source, held)
         precision = _precision(precision, place.device)
         recipe = Recipe(
-            describe(source), _steps(source, samples, epochs, steps), batch, lr, schedule, loss, seed, flip, precision,
-            0 if check is None else check.size, model.settings)  # fmt: skip
+            describe(source), _steps(source, samples, epochs, steps), batch, lr, schedule, loss, seed, flip, patch,
+            pixel_size, precision, 0 if check is None else check.size, model.settings)  # fmt: skip
         run = Run(recipe, shared(source, place.rank, place.count), check, place, check_name(out), log, every, threads)
         return run.run(model.to(place.device, memory_format=torch.channels_last), resume, progress and place.first)
 
@@ -138,8 +142,8 @@ class Run:
     """A recipe and where it is followed."""
 
     recipe: Recipe
-    source: Stored | Streaming
-    check: Stored | Streaming | None
+    source: Stored | Streaming | Mixed
+    check: Stored | Streaming | Mixed | None
     place: object
     out: Path
     log: Path | None
@@ -210,6 +214,10 @@ def validate(model, images, masks):
 
 def source_of(data, batch, seed, masks="thesis", **how):
     """Return batches of a dataset or a study, given itself, its name or its path."""
+    if isinstance(data, list | tuple) and data:
+        if batch % len(data):
+            raise ModelError(f"a batch of {batch} cannot be shared evenly by {len(data)} sources; choose a multiple")
+        return Mixed(tuple(source_of(one, batch // len(data), seed, masks, **how) for one in data))
     if isinstance(data, str | Path):
         data = open_dataset(data) if Path(data).is_dir() else Study.load(data)
     if isinstance(data, Dataset):
@@ -221,6 +229,8 @@ def source_of(data, batch, seed, masks="thesis", **how):
 
 def describe(source):
     """Say where samples come from, without where they lie."""
+    if isinstance(source, Mixed):
+        return {"mixed": [describe(one) for one in source.sources]}
     if isinstance(source, Streaming):
         said = {"study": source.study.name, "toml": source.study.dumps(), "seed": source.seed, "masks": source.masks}
         return said | {"stored": 0, "stmlab": __version__}
@@ -238,6 +248,10 @@ def card(recipe, found, model):
 
 def _split(source, held):
     """Return the batches to learn from, and those to validate with or None."""
+    if isinstance(source, Mixed):
+        pairs = [_split(one, held if held is None else held // len(source.sources)) for one in source.sources]
+        learned, checks = zip(*pairs, strict=True)
+        return Mixed(learned), Mixed(checks) if all(checks) else None
     if isinstance(source, Streaming):
         held = HELD if held is None else held
         return source, replace(source, size=held, first=FAR, flip=False) if held else None
@@ -253,7 +267,7 @@ def _steps(source, samples, epochs, steps):
     name, value = next(iter(given.items()))
     if len(given) > 1 or value < 1:
         raise ModelError(f"how long to train is unclear from {given}; give one of samples, epochs and steps, positive")
-    if name == "epochs" and isinstance(source, Streaming):
+    if name == "epochs" and not isinstance(source, Stored):
         raise ModelError("a study has no end, and so no epochs; give samples")
     return value if name == "steps" else value * source.epoch if name == "epochs" else -(-value // source.size)
 

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 import stmlab
-from stmlab.learn import Stored, Streaming, ahead, normalise, shared
+from stmlab.learn import Mixed, Stored, Streaming, ahead, normalise, patch, resample, shared
 from stmlab.parameters import Choice, SameAs, Study
 
 from .conftest import SIZE, STUDY
@@ -159,7 +159,9 @@ def test_an_error_in_a_thread_arrives():
         list(ahead(Source(), 0, 5))
 
 
-@pytest.mark.parametrize("make", [lambda tiny: Stored(tiny, 6, flip=True), lambda tiny: Streaming(STUDY, 6, flip=True)])
+@pytest.mark.parametrize("make", [lambda tiny: Stored(tiny, 6, flip=True), lambda tiny: Streaming(STUDY, 6, flip=True),
+                                  lambda tiny: Stored(tiny, 6, patch=9),
+                                  lambda tiny: Streaming(STUDY, 6, patch=9, pixel_size=0.8)])
 def test_the_shares_of_all_processes_are_the_batch(tiny, make):
     source = make(tiny)
     whole = source.batch(1)
@@ -195,3 +197,75 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path):
     data = stmlab.generate(single, 4, 0, tmp_path / "single.zarr", workers=1, progress=False)
     with pytest.raises(ValueError, match="holds the trace alone; choose passes = 1"):
         Stored(data, 2, passes=2)
+    with pytest.raises(ValueError, match="cut them with patch"):
+        Stored(data, 2, pixel_size=1.0)
+
+
+# ---- patches ------------------------------------------------------------------------------------------
+
+
+def test_coarser_pixels_are_means_of_what_they_cover():
+    image = RNG(0).normal(size=(12, 20))
+    np.testing.assert_allclose(resample(image, (4, 5)), image.reshape(4, 3, 5, 4).mean(axis=(1, 3)))
+    assert resample(image, (5, 7)).mean() == pytest.approx(image.mean())
+    np.testing.assert_allclose(resample([[0.0, 3.0, 6.0]], (1, 2)), [[1.0, 5.0]])  # the middle one is shared
+
+
+def test_finer_pixels_lie_on_the_line_between():
+    ramp = np.arange(8.0)[None] + 0.5
+    finer = resample(ramp, (3, 16))
+    np.testing.assert_allclose(finer[:, 1:-1], np.tile(0.25 + 0.5 * np.arange(1, 15), (3, 1)))
+    image = RNG(0).normal(size=(2, 6, 7))
+    np.testing.assert_allclose(resample(image, (6, 7)), image)
+
+
+def test_a_patch_lies_anywhere_inside_or_is_padded():
+    images = np.arange(2 * 5 * 7.0).reshape(2, 5, 7) + 1
+    seen = set()
+    for seed in range(60):
+        out = patch(images, 4, RNG(seed))
+        row, column = divmod(int(out[0, 0, 0]) - 1, 7)
+        np.testing.assert_array_equal(out, images[:, row : row + 4, column : column + 4])
+        seen.add((row, column))
+    assert seen == {(row, column) for row in range(2) for column in range(4)}
+    padded = patch(images, 9, RNG(0))
+    np.testing.assert_array_equal(padded[:, :5, :7], images)
+    assert padded.shape == (2, 9, 9)
+    assert padded.sum() == images.sum()
+
+
+def test_frames_of_all_sizes_become_patches_of_one_scale(tmp_path):
+    sizes = {"raster.pixels": Choice([8, 16, 40]), "raster.lines": SameAs("raster.pixels")}
+    study = Study(STUDY.base.set({"raster.width": 16, "raster.height": 12}), sizes, name="varied")
+    data = stmlab.generate(study, 12, 0, tmp_path / "varied.zarr", workers=1, progress=False)
+    stored, streamed = Stored(data, 12, patch=32, pixel_size=0.5), Streaming(study, 12, patch=32, pixel_size=0.5)
+    images, masks = streamed.batch(0)
+    assert images.shape == (12, 1, 32, 32)
+    assert (images[..., 24:, :] == 0).all()  # 12 Å are 24 lines of 0.5 Å, 16 Å are 32 pixels
+    assert (np.abs(images[..., :24, :]).max(axis=(1, 2)) > 0).all()
+    assert len({*data.sizes[:, 0].tolist()}) == 3
+    order = stored.numbers(0)
+    for which, part in enumerate(stored.batch(0)):
+        np.testing.assert_allclose(part, (images, masks)[which][order], atol=1e-6)
+
+
+def test_a_patch_is_cut_from_image_and_masks_alike(tiny):
+    source = Stored(tiny, 8, patch=6, flip=True)
+    images, masks = source.batch(2)
+    for image, mask, number in zip(images, masks, source.numbers(2), strict=True):
+        raw, wanted = tiny[int(number)]
+        both, whole = np.concatenate([image, mask]), np.concatenate([normalise(raw[:1]), wanted])
+        windows = np.lib.stride_tricks.sliding_window_view(whole, (6, 6), axis=(1, 2))
+        same = [(windows == both[:, None, None, ::way]).all(axis=(0, 3, 4)).sum() for way in (1, -1)]
+        assert sum(same) == 1
+
+
+def test_sources_may_be_mixed(tiny):
+    one, two = Stored(tiny, 4, seed=1), Streaming(STUDY, 2, seed=9)
+    mixed = Mixed((one, two))
+    assert mixed.size == 6
+    for which in (0, 1):
+        parts = np.concatenate([one.batch(3)[which], two.batch(3)[which]])
+        np.testing.assert_array_equal(mixed.batch(3)[which], parts)
+        halves = [shared(mixed, part, 2).batch(3)[which] for part in (0, 1)]
+        np.testing.assert_array_equal(np.sort(np.concatenate(halves), axis=0), np.sort(parts, axis=0))

@@ -34,6 +34,10 @@ def test_it_is_what_segment_makes_of_all_images(tiny, model, monkeypatch):
     for part, wanted in zip(found.sums, sums, strict=True):
         np.testing.assert_allclose(part, wanted, rtol=1e-5)
     assert len(evaluate(model, tiny, 7).sums.pixels) == 7
+    wide = tiny.drawn["raster.width"] > 15
+    np.testing.assert_allclose(
+        found.chosen(wide).figures["MSE"][2],
+        ((segment(model, images[wide, 0]) - masks[wide]) ** 2).mean(), rtol=1e-5)  # fmt: skip
     assert found.study == "tiny"
 
 

@@ -254,3 +254,12 @@ def test_two_processes_learn_what_one_learns(tiny, tmp_path):
     for here, there in zip(*rows, strict=True):
         assert here["loss"] == pytest.approx(there["loss"], rel=1e-4)
         assert here["mse"] == pytest.approx(there["mse"], rel=1e-3)
+
+
+def test_several_sources_share_every_batch(tiny, tmp_path):
+    model = train([tiny, STUDY], steps=2, patch=8, pixel_size=1.0, out=tmp_path / "a.safetensors", **SMALL)
+    data = model.card["training"]["data"]["mixed"]
+    assert [one["stored"] for one in data] == [56, 0]
+    assert (model.card["training"]["patch"], model.card["training"]["pixel_size"]) == (8, 1.0)
+    with pytest.raises(ModelError, match="a batch of 8 cannot be shared evenly by 3 sources"):
+        train([tiny, tiny, STUDY], steps=2, out=tmp_path / "b.safetensors", **SMALL)

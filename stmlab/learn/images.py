@@ -1,0 +1,133 @@
+"""What is done to an image before a network sees it: resampled, brought to one level and scale, cut to size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SPREAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
+DEGREE = 3  # of the polynomial that follows drift and creep from line to line
+
+
+def normalise(images, level="surface"):
+    r"""Level images and bring them to one scale, the same way for training and for use.
+
+    .. math:: x = \operatorname{arsinh} \frac{z - b}{\sigma}, \qquad \sigma = 1.4826\, \mathrm{median} |z - b|
+
+    The background b is a straight line along the lines (tilt), plus what the medians of the lines do: with
+    "surface" their polynomial of third degree (tilt, drift and creep of z), with "line" the medians themselves,
+    which takes out jumps from line to line, too, but also the part of a lattice that lies along the lines. The
+    medians are blind to a few tall or deep pixels, and arsinh leaves such pixels finite: it is x near 0, and
+    only the logarithm far away.
+
+    Parameters
+    ----------
+    images : array_like, (..., L, P)
+        Heights in any unit, of any size; what is not finite counts as the median of its line.
+    level : {"surface", "line"}
+        What to subtract.
+
+    Returns
+    -------
+    ndarray, (..., L, P)
+        float32; 0 where all is constant or unknown.
+
+    Raises
+    ------
+    ValueError
+        If the level is unknown, or there is no pixel at all.
+    """
+    images = np.array(images, dtype=float)
+    if level not in ("surface", "line"):
+        raise ValueError(f"level = {level!r} must be 'surface' or 'line'")
+    if images.ndim < 2 or 0 in images.shape[-2:]:
+        raise ValueError(f"images have shape {images.shape}; give at least one line of one pixel, (..., L, P)")
+    known = np.isfinite(images)
+    if not known.all():
+        _fill(*(values.reshape(-1, *images.shape[-2:]) for values in (images, known)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounding = 1e-12 * np.abs(images).max(axis=(-2, -1), keepdims=True)
+        rows = np.median(images, axis=-1)
+        images -= (rows if level == "line" else _polynomial(rows, DEGREE))[..., :, None]
+        images -= _polynomial(np.median(images, axis=-2), 1)[..., None, :]
+        images *= np.abs(images).max(axis=(-2, -1), keepdims=True) > rounding
+        images /= _spread(images, rounding[..., 0, 0])[..., None, None]
+    return np.where(known & np.isfinite(images), np.arcsinh(images), 0.0).astype("f4")
+
+
+def _fill(images, known):
+    """Put the median of its line, or of its image, wherever a pixel is not known."""
+    for image, there in zip(images, known, strict=True):
+        middle = np.median(image[there]) if there.any() else 0.0
+        for row, kept in zip(image, there, strict=True):
+            row[~kept] = np.median(row[kept]) if kept.any() else middle
+
+
+def _polynomial(values, degree):
+    """Return the polynomial of least squares through values (..., n) at equal distances."""
+    n = values.shape[-1]
+    powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, n), min(degree, n - 1))
+    basis = np.linalg.qr(powers)[0]
+    return (values @ basis) @ basis.T
+
+
+def _spread(images, rounding):
+    """Return the robust spread (...,); the ordinary one where half the pixels are equal, 1 where all are."""
+    flat = images.reshape(*images.shape[:-2], images.shape[-2] * images.shape[-1])
+    robust, plain = SPREAD * np.median(np.abs(flat), axis=-1), flat.std(axis=-1)
+    spread = np.where(robust > rounding, robust, plain)
+    return np.where(spread > 0, spread, 1.0)
+
+
+# ---- another size -------------------------------------------------------------------------------------
+
+
+def resample(images, shape):
+    r"""Bring images to another number of lines and pixels.
+
+    Both axes in turn, :math:`y = W x`: a coarser pixel is the mean over what it covers of finer ones, so that noise
+    averages out and nothing is aliased; a finer one is interpolated linearly.
+
+    Parameters
+    ----------
+    images : ndarray, (..., L, P)
+        Any values.
+    shape : (int, int)
+        Lines and pixels wanted, at least 1 each.
+
+    Returns
+    -------
+    ndarray, (..., L', P')
+    """
+    rows, columns = (_weights(had, wanted) for had, wanted in zip(np.shape(images)[-2:], shape, strict=True))
+    return rows @ np.asarray(images, float) @ columns.T
+
+
+def _weights(had, wanted):
+    """Return the matrix (wanted, had) that takes means, or interpolates."""
+    if wanted < had:
+        edges = np.arange(wanted + 1) * (had / wanted)
+        covered = np.clip(edges[:, None] - np.arange(had), 0, 1)  # of each pixel, up to each edge
+        return np.diff(covered, axis=0) * (wanted / had)
+    place = np.clip((np.arange(wanted) + 0.5) * (had / wanted) - 0.5, 0, had - 1)
+    return np.clip(1 - np.abs(place[:, None] - np.arange(had)), 0, None)
+
+
+def patch(images, size, rng):
+    """Cut the same square out of images, wherever chance will; what is smaller is padded with 0.
+
+    Parameters
+    ----------
+    images : ndarray, (C, L, P)
+        Normalised images and masks.
+    size : int
+        Side of the square [pixels].
+    rng : numpy.random.Generator
+        Chooses the place.
+
+    Returns
+    -------
+    ndarray, (C, size, size)
+    """
+    first = [int(rng.integers(max(n - size, 0) + 1)) for n in images.shape[-2:]]
+    cut = images[..., first[0] : first[0] + size, first[1] : first[1] + size]
+    return np.pad(cut, [(0, 0)] * (cut.ndim - 2) + [(0, size - n) for n in cut.shape[-2:]])
