@@ -10,7 +10,7 @@ import numpy as np
 
 from .junction import Junction, kappa
 from .parameters import stream
-from .structures import DEFECTS, add_defects, defects, draw_defects, images, tip_named, turned, wse2
+from .structures import DEFECTS, add_defects, defects, draw_defects, draw_depths, images, tip_named, turned, wse2
 from .tightbinding import best_method, bias_window, broaden, fermi_level, ldos, model_named, spectrum, weights
 from .tightbinding.threads import one_thread
 
@@ -27,10 +27,12 @@ def wse2_sheet(parameters, path, seed, index):
     sheet = pristine(cells, s.lattice_constant, s.thickness, *elements)
     densities = {kind: getattr(d, kind.replace("-", "_")) for kind in DEFECTS}
     sites = draw_defects(sheet, densities, lambda kind: stream(seed, index, f"defects.{kind}"))
+    depth, lot = draw_depths(sheet, sites["charged-dopant"], d.charge_spread, stream(seed, index, "defects.charges"))
+    sign = np.where(lot < d.charge_opposite, -1.0, 1.0)
     return add_defects(
         sheet, sites, dopant_potential=d.dopant_potential, oxygen_potential=d.oxygen_potential,
         oxygen_depth=d.oxygen_depth, substitution_potential=d.substitution_potential,
-        charge_potential=d.charge_potential, charge_radius=d.charge_radius,
+        charge_potential=sign * d.charge_potential / depth, charge_radius=d.charge_radius * depth,
     )  # fmt: skip
 
 
