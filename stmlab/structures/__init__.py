@@ -9,6 +9,6 @@ from .sheet import BOTTOM, METAL, TOP, images, wse2
 from .tips import TUNGSTEN_A, tip, tip_named, turned
 
 __all__ = [
-    "BOTTOM", "DEFECTS", "METAL", "TOP", "TUNGSTEN_A", "add_defects", "defects", "draw_defects", "draw_depths", "images",
-    "tip", "tip_named", "turned", "wse2",
+    "BOTTOM", "DEFECTS", "METAL", "TOP", "TUNGSTEN_A", "add_defects", "defects", "draw_defects", "draw_depths",
+    "images", "tip", "tip_named", "turned", "wse2",
 ]  # fmt: skip
