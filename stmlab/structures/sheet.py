@@ -90,7 +90,7 @@ def images(points, cell, pbc, low, high):
     """
     points, lateral = np.reshape(points, (-1, 3)), np.asarray(cell)[:2, :2]
     x, y, z = np.ascontiguousarray(points.T)
-    middle, inverse = (np.asarray(low) + high) / 2, np.linalg.inv(lateral)
+    middle, inverse = (np.asarray(low) + high) / 2, np.linalg.inv(lateral) if any(pbc[:2]) else np.eye(2)
     reach = np.abs(inverse.T) @ (np.asarray(high) - low) / 2  # of the rectangle from its middle, in cells
     cells = [(x - middle[0]) * u + (y - middle[1]) * v for u, v in inverse.T]
     home = [-np.rint(n) if periodic else np.zeros(len(n)) for n, periodic in zip(cells, pbc, strict=False)]
