@@ -120,7 +120,7 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     told = [v[:, :legs] for v in command(raster, along)]
     where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
     ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]
-    readings = moments(raster, steps)[0][:, :legs]
+    readings = time if steps == per_pixel else moments(raster, steps)[0][:, :legs]
     return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends))
 
 
@@ -128,8 +128,8 @@ def _beyond(told, time, raster, p, axis):
     """Displacement of one lateral axis beyond the command, the shape of the time [Å]."""
     drift, offset, bend, width = (getattr(p, f"{name}_{axis}") for name in ("drift", "offset", "bend", "hysteresis"))
     beyond = piezo.drift(time, drift) + piezo.bend(time, raster.duration, bend, p.bend_magnitude)
-    beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
     if p.creep:
+        beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
         beyond += piezo.creep(told.ravel(), time[0, 0, 1] - time[0, 0, 0], p.creep, p.creep_time).reshape(told.shape)
     if width:
         model = piezo.of_width(width / 100, p.hysteresis_beta, p.hysteresis_gamma)

@@ -101,7 +101,8 @@ def images(points, cell, pbc, low, high):
         inside = np.flatnonzero((left >= low[0]) & (left <= high[0]) & (up >= low[1]) & (up <= high[1]))
         found.append((inside, left[inside], up[inside]))
     index, left, up = map(np.concatenate, zip(*found, strict=True))
-    return index, np.column_stack([left, up, z[index]])
+    order = np.argsort(index, kind="stable")  # the same wherever the middle is
+    return index[order], np.column_stack([left, up, z[index]])[order]
 
 
 def _steps(reach, periodic):
