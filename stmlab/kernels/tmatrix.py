@@ -48,10 +48,9 @@ def _invert(flat, place, inverse, re, im, u_re, u_im):
             u_re[c], u_im[c] = (re[j, c], im[j, c]) if c < j else (re[c, j], im[c, j])
         for i in range(d):
             p, q = u_re[i] * x - u_im[i] * y, u_re[i] * y + u_im[i] * x
-            for c in range(0, i + 1, EIGHT):
-                for e in range(EIGHT):
-                    re[i, c + e] -= p * u_re[c + e] - q * u_im[c + e]
-                    im[i, c + e] -= p * u_im[c + e] + q * u_re[c + e]
+            for c in range(i + 1):
+                re[i, c] -= p * u_re[c] - q * u_im[c]
+                im[i, c] -= p * u_im[c] + q * u_re[c]
             if i > j:
                 re[i, j], im[i, j] = p, q
         for c in range(j):
