@@ -73,8 +73,10 @@ def build_junction(parameters, sample, tip, path, method=None):
         index, positions = images(sheet.positions, cell, pbc, low, high)
         if not len(index):
             raise ValueError("no atom of the sample lies under the frame; move the sample so that it covers x = y = 0")
-        used, which = np.unique(index, return_inverse=True)
-        pairs = weights(sheet.density(energy, used), density(energy - j.bias), factor)[which]
+        used = np.flatnonzero(np.bincount(index))
+        place = np.zeros(used[-1] + 1, int)
+        place[used] = np.arange(len(used))
+        pairs = weights(sheet.density(energy, used), density(energy - j.bias), factor)[place[index]]
     decay = kappa(j.work_function, j.bias if j.barrier == "tilted" else 0.0)
     junction = Junction(positions - [0, 0, top], end, pairs, decay)
     return junction, Surface(*truth(sample, positions, top, low, high), lattice_constant(sample, s.lattice_constant))

@@ -5,10 +5,10 @@ The top selenium plane is at z = 0, tungsten and the lower selenium below it.
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from ase import Atoms
+
+from ..kernels import periodic as kernel
 
 TOP, METAL, BOTTOM = 1, 2, 3  # ASE's tags: 1 is the top layer
 
@@ -88,20 +88,11 @@ def images(points, cell, pbc, low, high):
     positions : ndarray, (K, 3)
         Where the images are [Å].
     """
-    points, lateral = np.reshape(points, (-1, 3)), np.asarray(cell)[:2, :2]
+    points = np.ascontiguousarray(np.reshape(points, (-1, 3)), float)
     if not len(points):
         return np.zeros(0, int), points
-    shifts = np.array(list(product(*_spans(points, lateral, pbc, low, high)))) @ lateral if any(pbc[:2]) else [[0, 0]]
-    x = points[None, :, :2] + np.asarray(shifts)[:, None]
-    shift, index = np.nonzero(np.all((x >= low) & (x <= high), axis=2))
-    return index, np.column_stack([x[shift, index], points[index, 2]])
-
-
-def _spans(points, lateral, pbc, low, high):
-    """Range of whole translations along each cell vector that can reach into the rectangle."""
-    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
-    steps = (corners[:, None] - points[:, :2]).reshape(-1, 2) @ np.linalg.inv(lateral)
-    return [
-        range(int(np.floor(n.min())), int(np.ceil(n.max())) + 1) if periodic else range(1)
-        for n, periodic in zip(steps.T, pbc, strict=False)
-    ]
+    lateral, low, high = np.array(cell, float)[:2, :2].copy(), np.array(low, float), np.array(high, float)
+    spans = np.zeros((2, 2), int)
+    if any(pbc[:2]):
+        spans = kernel.spans(points, np.linalg.inv(lateral), low, high) * np.array(pbc[:2], int)[:, None]
+    return kernel.inside(points, lateral, spans, low, high)
