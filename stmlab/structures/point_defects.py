@@ -191,7 +191,7 @@ def _energies(atoms):
 
 def _listed(atoms, rows):
     """Return the list of defects, with those that were there before."""
-    kinds = sum(([kind] * len(those) for kind, those in rows.items()), [])
+    kinds = np.repeat(list(rows), [len(those) for those in rows.values()]).tolist()
     every = np.concatenate([np.zeros(0, int), *rows.values()])
     new = {"kind": kinds, "site": atoms.arrays["site"][every].tolist(), "position": atoms.positions[every].tolist()}
     return {f"defect_{name}": [*atoms.info.get(f"defect_{name}", []), *values] for name, values in new.items()}
