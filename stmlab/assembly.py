@@ -81,9 +81,12 @@ def build_junctions(parameters, sample, tips, path, method=None):
         index, positions = images(sheet.positions, cell, pbc, low, high)
         if not len(index):
             raise ValueError("no atom of the sample lies under the frame; move the sample so that it covers x = y = 0")
-        used, which = np.unique(index, return_inverse=True)
+        used = np.flatnonzero(np.bincount(index))
+        place = np.zeros(used[-1] + 1, int)
+        place[used] = np.arange(len(used))
         fold = np.concatenate([density(energy - j.bias) for density in densities]).T * factor[:, None]
-        pairs = np.split(sheet.density(energy, used, fold)[which], np.cumsum([len(end) for end in ends])[:-1], axis=1)
+        weights = sheet.density(energy, used, fold)[place[index]]
+        pairs = np.split(weights, np.cumsum([len(end) for end in ends])[:-1], axis=1)
     decay = kappa(j.work_function, j.bias if j.barrier == "tilted" else 0.0)
     junctions = [Junction(positions - [0, 0, top], *both, decay) for both in zip(ends, pairs, strict=True)]
     return junctions, Surface(*truth(sample, positions, top, low, high), lattice_constant(sample, s.lattice_constant))

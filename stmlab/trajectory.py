@@ -144,5 +144,12 @@ def pixels(values, path):
     A retrace that was skipped is NaN.
     """
     inside = values[:, :, path.margin : values.shape[2] - path.margin]
-    legs = inside.reshape(*inside.shape[:2], -1, path.per_pixel).mean(-1).transpose(1, 0, 2)
-    return np.stack([legs[0], legs[1][:, ::-1] if len(legs) > 1 else np.full_like(legs[0], np.nan)])
+    legs = inside[..., :: path.per_pixel].copy()
+    for k in range(1, path.per_pixel):
+        legs += inside[..., k :: path.per_pixel]
+    legs /= path.per_pixel
+    out = np.full((2, len(legs), legs.shape[2]), np.nan)
+    out[0] = legs[:, 0]
+    if legs.shape[1] > 1:
+        out[1] = legs[:, 1, ::-1]
+    return out

@@ -231,7 +231,8 @@ def test_biases_count_from_the_fermi_level(bias, reference, offset):
     e = np.linspace(0, bias, 401)
     sample = ldos(sheet, e + zero, model, "tmatrix", only=[1])[0]
     apex = ldos(stm.tip("111", 1, "OXX"), e - bias, "tungsten-single-orbital", only=[0])[0]
-    assert weight == pytest.approx(np.trapezoid(sample * apex, e) * np.sign(bias), rel=3e-3)
+    # densities are good to 1e-5 of the largest; in the gap that is all there is
+    assert weight == pytest.approx(np.trapezoid(sample * apex, e) * np.sign(bias), rel=3e-3, abs=3e-8)
 
 
 def test_spd_tips_have_their_fermi_level_where_six_electrons_end():

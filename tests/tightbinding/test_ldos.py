@@ -205,7 +205,8 @@ def test_a_lorentzian_and_a_smooth_potential_do_not_mix():
 def test_bent_levels_as_products_are_the_plain_sum(width):
     """Against an array of atoms x energies x nodes, for potentials up to 0.4 eV, most of them 0."""
     from stmlab.tightbinding.broadening import gaussian
-    from stmlab.tightbinding.contour import contour, weighed as _weighed
+    from stmlab.tightbinding.contour import contour
+    from stmlab.tightbinding.contour import weighed as _weighed
 
     rng = np.random.default_rng(0)
     energies = np.linspace(-1.8, 0, 40)
