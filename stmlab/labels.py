@@ -134,11 +134,17 @@ def masks(scan, kind="thesis"):
         lattice, seen = (lattice if lattice_shows(scan) else lattice[:0]), visible(scan)
         radii = half, max(APART / 2, 2 * max(scan.raster.pixel_size))
     places = lattice, np.column_stack([seen["x"], seen["y"]])
-    x, y, out = np.ascontiguousarray(scan.x[0]), np.ascontiguousarray(scan.y[0]), np.zeros((2, *scan.raster.shape))
-    for points, radius, disc in zip(places, radii, out, strict=True):
-        if len(points):
-            kernel.discs(x, y, np.ascontiguousarray(points, float), radius, disc)
-    return out
+    return np.stack([
+        _discs(scan.x[0], scan.y[0], points, radius) for points, radius in zip(places, radii, strict=True)
+    ])  # fmt: skip
+
+
+def _discs(x, y, points, radius):
+    distance = np.full(x.shape, np.inf)
+    if len(points):
+        flat = (np.ascontiguousarray(v, float) for v in (x, y, points))
+        kernel.distances(*flat, 1.2 * radius, distance)
+    return np.clip(1.1 - distance / radius, 0.0, 1.0)
 
 
 def visible(scan):
