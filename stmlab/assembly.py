@@ -10,7 +10,7 @@ import numpy as np
 
 from .junction import Junction, kappa
 from .parameters import stream
-from .structures import DEFECTS, add_defects, defects, draw_defects, images, tip_named, turned, wse2
+from .structures import DEFECTS, add_defects, defects, draw_defects, draw_depths, images, tip_named, turned, wse2
 from .tightbinding import best_method, bias_window, broaden, fermi_level, ldos, model_named, spectrum
 from .tightbinding.threads import one_thread
 
@@ -20,17 +20,18 @@ CELLS = 8  # a sheet has a multiple of so many along each side, so that few diff
 def wse2_sheet(parameters, path, seed, index):
     """Build a sheet with random defects, so large that the tip sees each of them at most once on its path."""
     s, d = parameters.sample, parameters.defects
-    extent = 2 * np.hypot(*np.abs(path.bounds).max(0))
-    cells = int(np.ceil(2 / np.sqrt(3) * extent / s.lattice_constant)) + 1  # a rhombus around the circle
+    cells = int(np.ceil(4 / np.sqrt(3) * path.radius / s.lattice_constant)) + 1  # a rhombus around the circle
     cells = -(-cells // CELLS) * CELLS
     elements = model_named(s.model).elements  # the metal first
     sheet = pristine(cells, s.lattice_constant, s.thickness, *elements)
     densities = {kind: getattr(d, kind.replace("-", "_")) for kind in DEFECTS}
     sites = draw_defects(sheet, densities, lambda kind: stream(seed, index, f"defects.{kind}"))
+    depth, lot = draw_depths(sheet, sites["charged-dopant"], d.charge_spread, stream(seed, index, "defects.charges"))
+    sign = np.where(lot < d.charge_opposite, -1.0, 1.0)
     return add_defects(
         sheet, sites, dopant_potential=d.dopant_potential, oxygen_potential=d.oxygen_potential,
         oxygen_depth=d.oxygen_depth, substitution_potential=d.substitution_potential,
-        charge_potential=d.charge_potential, charge_radius=d.charge_radius,
+        charge_potential=sign * d.charge_potential / depth, charge_radius=d.charge_radius * depth,
     )  # fmt: skip
 
 
