@@ -20,8 +20,7 @@ CELLS = 8  # a sheet has a multiple of so many along each side, so that few diff
 def wse2_sheet(parameters, path, seed, index):
     """Build a sheet with random defects, so large that the tip sees each of them at most once on its path."""
     s, d = parameters.sample, parameters.defects
-    extent = 2 * np.hypot(*np.abs(path.bounds).max(0))
-    cells = int(np.ceil(2 / np.sqrt(3) * extent / s.lattice_constant)) + 1  # a rhombus around the circle
+    cells = int(np.ceil(4 / np.sqrt(3) * path.radius / s.lattice_constant)) + 1  # a rhombus around the circle
     cells = -(-cells // CELLS) * CELLS
     elements = model_named(s.model).elements  # the metal first
     sheet = pristine(cells, s.lattice_constant, s.thickness, *elements)
