@@ -7,10 +7,10 @@ import contextlib
 import numpy as np
 
 from .broadening import gaussian, lorentzian
+from .contour import PRECISIONS
 from .hamiltonian import assemble, bonds, hamiltonian, orbital_atoms, orbital_counts, runs
 from .kpm import ldos_kpm
 from .threads import one_thread
-from .contour import PRECISIONS
 from .tmatrix import broadened, green_function, is_sheet, knows_its_sites, quick
 
 KERNELS = {"gaussian": gaussian, "lorentzian": lorentzian, "jackson": None}
