@@ -156,7 +156,7 @@ def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method=None
 
 
 def multiplied(density):
-    """Give a density of states (energies, only) -> (m, K) a third argument: a matrix (K, M) that it is multiplied with."""
+    """Give a density of states (energies, only) -> (m, K) a third argument, a matrix (K, M) to multiply it with."""
     return lambda e, only, fold=None: density(e, only) if fold is None else density(e, only) @ fold
 
 
