@@ -5,6 +5,7 @@ The drive v and the displacement v - h are shares of a stated range. The state h
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -101,6 +102,14 @@ def _reach(u, r):
         return np.where(q < 1, -np.log1p(-np.minimum(q, 1.0)) / q * u, np.inf)
 
 
+def _way(u, r):
+    """`_reach` of one number, in a tenth of the time."""
+    q = r * u
+    if abs(q) < 1e-300:
+        return u
+    return -math.log1p(-q) / q * u if q < 1 else math.inf
+
+
 def ramp(h, dv, model):
     r"""State after a straight piece of drive, exactly (n = 1).
 
@@ -191,7 +200,7 @@ def limit(model, amplitude=0.5):
     highest = float(_climb(2 * amplitude, beta + gamma))  # of H0 / A: had the sweep begun at h = 0
     if highest == 0:
         return 0.0
-    beyond = lambda h: _reach(h, gamma - beta) + _reach(h, beta + gamma) - 2 * amplitude  # noqa: E731
+    beyond = lambda h: _way(h, gamma - beta) + _way(h, beta + gamma) - 2 * amplitude  # noqa: E731
     return a * brentq(beyond, 0.0, highest, xtol=1e-16)
 
 
