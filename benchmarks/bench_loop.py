@@ -85,9 +85,9 @@ def main():
     path = trajectory(frame(p), p)
     sheet = stm.assembly.wse2_sheet(p, path, 0, 0)
     junction, _ = stm.assembly.build_junction(p, sheet, p.tip.apex, path, "tmatrix")
-    _, setpoint, _ = microscope.ideal_topograph(junction, frame(p), p.junction.height)
+    look = microscope.survey(junction, frame(p), p.junction.height)
     shifted = path._replace(x=path.x + np.array([0.0, 0.1])[:, None])
-    times = [best(lambda way=way: microscope.along(junction, way, setpoint, 5.0)) for way in (path, shifted)]
+    times = [best(lambda way=way: microscope.along(junction, frame(p), way, look)) for way in (path, shifted)]
     print(f"expansions of ln I: {times[0]:.2f} ms, {times[1]:.2f} ms if the retrace has its own places")
 
 

@@ -9,7 +9,6 @@ from struct import pack
 
 import numpy as np
 import tomlkit
-from numpy.random.bit_generator import ISeedSequence
 
 from ._tree import ParameterError, show
 
@@ -36,8 +35,8 @@ def stream(seed, index, name):
     ParameterError
         If seed or index is not such a whole number, or the name is not a word.
     """
-    start = _Words(blake2b(_where(seed, index) + _encoded(name), digest_size=32).digest())
-    return np.random.Generator(np.random.PCG64(start))
+    words = np.frombuffer(_where(seed, index) + _digest(name), "<u4")
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
 def shares(seed, index, names):
@@ -61,23 +60,17 @@ def shares(seed, index, names):
     return [(int.from_bytes(word, "little") >> 11) * 2.0**-53 for word in words]
 
 
-class _Words(ISeedSequence):
-    """256 bits, already mixed by a hash, from which a generator starts."""
-
-    def __init__(self, digest):
-        self.words = np.frombuffer(digest, "<u8").astype(np.uint64)
-
-    def generate_state(self, n_words, dtype=np.uint32):
-        """Return the bits: numpy's generators ask for what they need."""
-        return self.words.view(dtype)[:n_words]
-
-
 def _where(seed, index):
     """Sixteen bytes, always: of varying number, two (seed, index) pairs could give the same."""
     return pack("<QQ", _count("seed", seed), _count("index", index))
 
 
 @lru_cache(maxsize=1024)
+def _digest(name):
+    """Return eight bytes that stand for a name."""
+    return blake2b(_encoded(name), digest_size=8).digest()
+
+
 def _encoded(name):
     if not (isinstance(name, str) and name):
         raise ParameterError(f"stream name = {show(name)} is not a word; name what the numbers are for")

@@ -59,15 +59,28 @@ def lift(path, raster, parameters, seed, index, other=None):
     if n.flicker:
         nodes = path.node_time.ravel()
         slow = noise.flicker(draw("flicker"), nodes.size, nodes[1] - nodes[0], n.flicker, n.flicker_exponent)
-        out += np.interp(t.ravel(), nodes, slow).reshape(t.shape)
+        out += strength(path, n, draw) * np.interp(t.ravel(), nodes, slow).reshape(t.shape)
     if n.hum:
-        out += noise.hum(t, n.hum, n.hum_frequency, draw("hum").uniform(0, 2 * np.pi), n.hum_harmonics)
+        phase = draw("hum").uniform(0, 2 * np.pi)
+        out += strength(path, n, draw) * noise.hum(t, n.hum, n.hum_frequency, phase, n.hum_harmonics)
     if n.line_offset:
         out += noise.line_offsets(draw("line_offset"), raster.lines, n.line_offset)[:, None, None]
     if n.telegraph:
         out += noise.telegraph(draw("telegraph"), t, n.telegraph, n.telegraph_rate)
     if other is not None and parameters.tip.change_length:
         out -= parameters.tip.change_length * other
+    return out
+
+
+def strength(path, noises, draw):
+    """How strong flicker and hum are, reading by reading: they come in spells, and are wild on some lines."""
+    out = np.ones((len(path.time), 1, 1))
+    if noises.spells:
+        restless = noise.spells(draw("spells"), path.time, noises.spells, noises.spell_share)
+        out = np.where(restless, 1.0, noises.calm)
+    if noises.wild_lines:
+        wild = draw("wild_lines").random(len(path.time)) < noises.wild_lines
+        out = out * np.where(wild, noises.wild_strength, 1.0)[:, None, None]
     return out
 
 
@@ -121,9 +134,9 @@ def hysteresis(parameters):
     return piezo.of_width(p.hysteresis_z / 100, p.hysteresis_beta, p.hysteresis_gamma)
 
 
-def run(parameters, decay, dt, ideal, floor, terms, lift, hiss):
-    """Set a sample up for the loop: kappa [1/Å], time between readings [s], topograph wanted and lowest height [Å]."""
-    p, low, span = parameters, ideal.min(), max(np.ptp(ideal), 1e-3)
+def run(parameters, decay, dt, relief, floor, terms, lift, hiss):
+    """Set a sample up for the loop: kappa [1/Å], time between readings [s], heights on its way and lowest [Å]."""
+    p, low, span = parameters, relief.min(), max(np.ptp(relief), 1e-3)
     lift, hiss, terms = lift.ravel(), hiss.ravel(), terms.reshape(5, -1)
     return Run(
         terms, lift, hiss, start=terms[0, 0] - lift[0], controller=controller(p, decay, dt, span),

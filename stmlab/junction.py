@@ -93,7 +93,7 @@ class Junction:
     tip: np.ndarray
     weights: np.ndarray
     kappa: float
-    slack: float = 6.0
+    slack: float = 5.5
 
     def __post_init__(self):
         for name in ("sample", "tip", "weights"):

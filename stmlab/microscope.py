@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from . import instrument, labels
-from .assembly import Surface, build_junction, wse2_sheet
-from .modes import constant_current, constant_height, expansion
+from .assembly import Surface, build_junction, build_junctions, wse2_sheet
+from .modes import at_height, expansion, solve
 from .parameters import Parameters
 from .scan import Raster, Scan
 from .trajectory import Path, frame, pixels, trajectory
+
+SURVEY = 32  # lines and pixels of the first look at a frame
 
 
 def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
@@ -53,31 +55,32 @@ class Stage(NamedTuple):
     path: Path  # where the tip will be, and when
     surface: Surface  # the truth about the sample
     changes: np.ndarray  # times at which the tip changes [s]
-    ideal: np.ndarray  # (L, P) Å
+    ideal: np.ndarray | None  # (L, P) Å
     run: instrument.Run  # what the controller will meet
 
 
-def prepare(p, seed, index, sample=None, tip=None):
+def prepare(p, seed, index, sample=None, tip=None, ideal=True):
     """Build sample, tip and path, and work out the current along the path; arguments as in `simulate`."""
     raster = frame(p)
     path = trajectory(raster, p, seed, index)
     sheet, method = (wse2_sheet(p, path, seed, index), "tmatrix") if sample is None else (sample, None)
-    junction, surface = build_junction(p, sheet, p.tip.apex if tip is None else tip, path, method)
-
-    flat, setpoint, contrast = ideal_topograph(junction, raster, p.junction.height)
     changes = instrument.tip_changes(path, p, seed, index)
-    terms = along(junction, path, setpoint, start=flat[0, 0])
-    if changes.size:
-        other, _ = build_junction(p, sheet, p.tip.other_apex, path, method)
-        terms = np.where(changed(path.node_time, changes), along(other, path, setpoint, start=flat[0, 0]), terms)
+    tips = [p.tip.apex if tip is None else tip] + [p.tip.other_apex] * bool(changes.size)
+    (junction, *other), surface = build_junctions(p, sheet, tips, path, method)
+
+    look = survey(junction, raster, p.junction.height)
+    terms, relief = along(junction, raster, path, look)
+    if other:
+        terms = np.where(changed(path.node_time, changes), along(other[0], raster, path, look)[0], terms)
     ground = plane(p, path.x, path.y)
     terms[0] += ground
+    relief += ground
 
-    ideal = flat + plane(p, *raster.xy)
     lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes))
-    hiss = instrument.hiss(path, p, contrast, seed, index)
-    run = instrument.run(p, junction.kappa, path.step, ideal, junction.floor + ground.min(), terms, lift, hiss)
-    return Stage(p, seed, index, raster, path, surface, changes, ideal, run)
+    hiss = instrument.hiss(path, p, look.contrast, seed, index)
+    run = instrument.run(p, junction.kappa, path.step, relief, junction.floor + ground.min(), terms, lift, hiss)
+    topograph = topograph_of(junction, raster, look) + plane(p, *raster.xy) if ideal else None
+    return Stage(p, seed, index, raster, path, surface, changes, topograph, run)
 
 
 def develop(stage, record):
@@ -93,7 +96,7 @@ def develop(stage, record):
     )  # fmt: skip
 
 
-def simulate_many(parameters, seed, indices):
+def simulate_many(parameters, seed, indices, ideal=True):
     """Simulate several samples of a set; the loop takes sixteen of them at a time.
 
     Parameters
@@ -104,6 +107,8 @@ def simulate_many(parameters, seed, indices):
         Of the set.
     indices : sequence of int
         Which samples they are.
+    ideal : bool
+        Whether to work out what a perfect instrument would have recorded, too.
 
     Returns
     -------
@@ -113,7 +118,7 @@ def simulate_many(parameters, seed, indices):
     stages = []
     for p, index in zip(parameters, indices, strict=True):
         try:
-            stages.append(prepare(p, seed, index))
+            stages.append(prepare(p, seed, index, ideal=ideal))
         except ValueError as error:
             stages.append(error)
     able = [stage for stage in stages if isinstance(stage, Stage)]
@@ -144,25 +149,54 @@ def topographs(parameters, biases, seed=0, index=0, sample=None, tip=None):
     for bias in biases:
         p = parameters.set({"junction.bias": float(bias)})
         junction, _ = build_junction(p, sheet, p.tip.apex if tip is None else tip, path)
-        images.append(ideal_topograph(junction, raster, p.junction.height)[0] + plane(p, *raster.xy))
+        look = survey(junction, raster, p.junction.height)
+        images.append(topograph_of(junction, raster, look) + plane(p, *raster.xy))
     return np.stack(images)
 
 
-def ideal_topograph(junction, raster, height):
-    """Topograph (L, P) [Å], the ln I it holds, the median one at a height [Å], and the contrast of ln I there."""
-    log_current = constant_height(junction, raster, height)
-    setpoint = np.median(log_current)
-    return constant_current(junction, raster, setpoint, start=height), setpoint, log_current.std()
+class Survey(NamedTuple):
+    """What a first look at the frame shows, on a coarse raster (l, p)."""
+
+    step: tuple  # lines and pixels of the frame from one place to the next
+    height: np.ndarray  # (l, p) Å, where the setpoint flows
+    setpoint: float  # ln I, its median at the height from which the tip starts
+    contrast: float  # standard deviation of ln I there
+
+    def near(self, raster, x, y):
+        """Height [Å] at the place of the survey that is nearest to each of the places x, y [Å]."""
+        parts = zip(raster.pixel(x, y), self.step, self.height.shape, strict=True)
+        return self.height[tuple(np.clip(np.rint(v / n), 0, m - 1).astype(int) for v, n, m in parts)]
 
 
-def along(junction, path, setpoint, start):
-    """Expand ln I along a path, (5, L, 2, K); the retrace has places of its own, unless nothing displaces the tip."""
+def survey(junction, raster, height):
+    """Look at every n-th pixel of every m-th line, few enough that there are at most `SURVEY` each way.
+
+    Before a scan, an operator finds the setpoint and the range of the surface in the same way.
+    """
+    step = tuple(-(-n // SURVEY) for n in raster.shape)
+    x, y = (v[:: step[0], :: step[1]] for v in raster.xy)
+    terms = at_height(junction, x, y, height)
+    setpoint, contrast = np.median(terms[1]), terms[1].std()
+    return Survey(step, solve(junction, x, y, terms, setpoint), setpoint, contrast)
+
+
+def topograph_of(junction, raster, look):
+    """Topograph (L, P) [Å] that a perfect instrument records at the setpoint of a survey."""
+    return expansion(junction, *raster.xy, look.setpoint, look.near(raster, *raster.xy))[1]
+
+
+def along(junction, raster, path, look):
+    """Expand ln I along a path, (5, L, 2, K), near the heights of constant current, (L, 2, K) [Å].
+
+    The retrace has places of its own, unless nothing displaces the tip.
+    """
     legs = []
     for leg, way in enumerate((slice(None), slice(None, None, -1))[: path.x.shape[1]]):  # as the trace runs
         x, y = path.x[:, leg, way], path.y[:, leg, way]
         same = leg and np.array_equal(x, path.x[:, 0]) and np.array_equal(y, path.y[:, 0])
-        legs.append((legs[0] if same else expansion(junction, x, y, setpoint, start)[0])[..., way])
-    return np.stack(legs, axis=2)
+        found = legs[0] if same else expansion(junction, x, y, look.setpoint, look.near(raster, x, y))
+        legs.append([v[..., way] for v in found])
+    return [np.stack(v, axis=-2) for v in zip(*legs, strict=True)]
 
 
 def plane(parameters, x, y):

@@ -31,14 +31,10 @@ def constant_height(junction, raster, height):
     ValueError
         If the tip would touch the sample.
     """
-    if not height >= junction.floor:
-        raise ValueError(f"height = {height} Å is inside the sample; raise the tip to at least {junction.floor:.2f} Å")
-    x, y = map(np.ascontiguousarray, raster.xy)
     if not hasattr(junction, "pairs"):
-        return junction.log_current(x, y, height)
-    values, room = np.empty(x.shape), np.empty((4, junction.pairs.shape[1] + kernel.LANES))
-    kernel.constant_height(x, y, float(height), junction.pairs, 2 * junction.kappa, junction.slack, room, values)
-    return values
+        _above(junction, height)
+        return junction.log_current(*raster.xy, height)
+    return at_height(junction, *raster.xy, height, np.float64)[1]
 
 
 def constant_current(junction, raster, log_setpoint, start=6.0, tolerance=1e-4, full_output=False):
@@ -101,8 +97,10 @@ def expansion(junction, x, y, log_setpoint, start=6.0, tolerance=1e-4):
         Sample and tip.
     x, y : (L, P) arrays
         Where the tip is [Å]; neighbours in the array are to be neighbours in space.
-    log_setpoint, start, tolerance
+    log_setpoint, tolerance
         As in `constant_current`.
+    start : float or (L, P) array
+        Height from which the first place starts [Å], or a guess for each of them.
 
     Returns
     -------
@@ -116,20 +114,58 @@ def expansion(junction, x, y, log_setpoint, start=6.0, tolerance=1e-4):
     ValueError
         As in `constant_current`.
     """
-    terms = np.empty((5, *np.shape(x)))
     x, y = (np.ascontiguousarray(v, dtype=float) for v in (x, y))
-    z, _ = _search(junction, x, y, log_setpoint, start, tolerance, terms)
+    if np.ndim(start):
+        terms = expansions(junction, x, y, start, _precision(tolerance))
+        z = solve(junction, x, y, terms, log_setpoint, tolerance)
+    else:
+        terms = np.empty((5, *x.shape))
+        z, _ = _search(junction, x, y, log_setpoint, start, tolerance, terms)
+    terms[1] -= log_setpoint
     return terms, z
 
 
-def _search(junction, x, y, log_setpoint, start, tolerance, terms):
+def at_height(junction, x, y, height, dtype=np.float32):
+    """Do `expansions` at one height."""
+    _above(junction, height)
+    return expansions(junction, x, y, np.full(x.shape, height), dtype)
+
+
+def _above(junction, height):
+    if not height >= junction.floor:
+        raise ValueError(f"height = {height} Å is inside the sample; raise the tip to at least {junction.floor:.2f} Å")
+
+
+def expansions(junction, x, y, z, dtype=np.float32):
+    """Heights z (L, P) [Å], ln I there and its first three derivatives by z, (5, L, P).
+
+    In single precision, ln I is good to a few 1e-6.
+    """
+    x, y, z = (np.ascontiguousarray(v, dtype=float) for v in (x, y, z))
+    terms, room = np.empty((5, *x.shape)), np.empty((4, junction.pairs.shape[1] + kernel.LANES), dtype)
+    kernel.expansions(x, y, z, junction.pairs, 2 * junction.kappa, junction.slack, room, terms)
+    return terms
+
+
+def solve(junction, x, y, terms, log_setpoint, tolerance=1e-4):
+    """Heights of constant current (L, P) [Å] by `expansions`, which are taken anew where they are too far away."""
+    x, y = (np.ascontiguousarray(v, dtype=float) for v in (x, y))
+    return _search(junction, x, y, log_setpoint, 0.0, tolerance, terms, known=True)[0]
+
+
+def _precision(tolerance):
+    return np.float32 if tolerance >= 1e-5 else np.float64
+
+
+def _search(junction, x, y, log_setpoint, start, tolerance, terms, known=False):
     """Run the compiled search; return heights, and its evaluations and fallbacks."""
-    z, calls, fallbacks = np.empty(x.shape), np.empty(x.shape, int), np.empty(x.shape, int)
-    pairs = junction.pairs
-    room = np.empty((4, pairs.shape[1] + kernel.LANES), np.float32 if tolerance >= 1e-5 else np.float64)
+    z, calls, fallbacks = np.empty(x.shape), np.zeros(x.shape, int), np.zeros(x.shape, int)
+    if known:
+        kernel.first_steps(terms.reshape(5, -1), log_setpoint, junction.floor, tolerance, z.ravel(), calls.ravel())
+    room = np.empty((4, junction.pairs.shape[1] + kernel.LANES), _precision(tolerance))
     kernel.constant_current(
-        x, y, max(start, junction.floor), log_setpoint, junction.floor, pairs, 2 * junction.kappa, junction.slack,
-        tolerance, room, z, calls, fallbacks, terms,
+        x, y, max(start, junction.floor), log_setpoint, junction.floor, junction.pairs, 2 * junction.kappa,
+        junction.slack, tolerance, known, room, z, calls, fallbacks, terms,
     )  # fmt: skip
     _refuse(z, calls, junction.floor, log_setpoint, start)
     return z, {"evaluations": calls, "fallbacks": fallbacks}

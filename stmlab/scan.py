@@ -123,6 +123,17 @@ class Raster:
         slow = slow if self.direction == "up" else -slow
         return self.to_sample(*((fast, slow) if self.fast_axis == "x" else (slow, fast)))
 
+    def pixel(self, x, y):
+        """Fractional image coordinates row, col of sample positions x, y [Å]: what `at` is the inverse of."""
+        c, s = np.cos(np.deg2rad(self.angle)), np.sin(np.deg2rad(self.angle))
+        x, y = x - self.center[0], y - self.center[1]
+        u, v = c * x + s * y, c * y - s * x
+        fast, slow = (u, v) if self.fast_axis == "x" else (v, u)
+        fast = fast if self.fast_direction == "forward" else -fast
+        slow = slow if self.direction == "up" else -slow
+        du, dv = self.pixel_size
+        return (slow + self.height / 2) / dv - 0.5, (fast + self.width / 2) / du - 0.5
+
     @cached_property
     def xy(self) -> tuple[np.ndarray, np.ndarray]:
         """Nominal pixel centres x, y, each (L, P) [Å]."""

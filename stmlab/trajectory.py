@@ -26,6 +26,7 @@ class Path(NamedTuple):
     margin: int  # nodes at either end of a line that belong to the turn-around
     per_pixel: int  # nodes
     bounds: np.ndarray  # (2, 2) Å, lower left and upper right corner of all that is visited or was meant to be
+    radius: float  # Å, of the circle around x = y = 0 that holds all of it
 
     @property
     def step(self) -> float:
@@ -122,7 +123,8 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
     ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]
     readings = time if steps == per_pixel else moments(raster, steps, legs)[0]
-    return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends))
+    radius = np.sqrt(max((x * x + y * y).max() for x, y in (told, where)))
+    return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends), radius)
 
 
 def _beyond(told, time, raster, p, axis):

@@ -499,8 +499,8 @@ def test_a_study_that_always_fails_says_why(tmp_path):
 
 
 def test_a_frame_that_is_not_finite_is_a_failure(tmp_path, monkeypatch):
-    def spoilt(parameters, seed, indices):
-        scans = stmlab.microscope.simulate_many(parameters, seed, indices)
+    def spoilt(parameters, seed, indices, ideal):
+        scans = stmlab.microscope.simulate_many(parameters, seed, indices, ideal)
         for scan, index in zip(scans, indices, strict=True):
             if index == 1:
                 scan.height[0, 3, 3] = np.nan
@@ -513,7 +513,7 @@ def test_a_frame_that_is_not_finite_is_a_failure(tmp_path, monkeypatch):
 
 
 def test_one_sample_that_spoils_its_batch_is_found(tmp_path, monkeypatch, whole):
-    def refuse(parameters, seed, indices):
+    def refuse(parameters, seed, indices, ideal):
         raise ValueError("one of them is bad")
 
     monkeypatch.setattr(samples, "simulate_many", refuse)

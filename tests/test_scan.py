@@ -35,3 +35,14 @@ def test_impossible_rasters_are_refused(change):
 def test_scan_refuses_arrays_that_do_not_fit():
     with pytest.raises(ValueError, match="height has shape"):
         Scan(Raster(1, 1, 4, 3), np.zeros((2, 4, 3)))
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("fast_axis", ["x", "y"])
+@pytest.mark.parametrize("fast_direction", ["forward", "backward"])
+def test_places_and_pixels_are_inverse(direction, fast_axis, fast_direction):
+    raster = Raster(
+        30, 12, 20, 7, angle=33, center=(2, -5), direction=direction, fast_axis=fast_axis, fast_direction=fast_direction
+    )
+    row, col = np.random.default_rng(0).uniform(-30, 30, (2, 50))
+    np.testing.assert_allclose(raster.pixel(*raster.at(row, col)), [row, col], atol=1e-12)

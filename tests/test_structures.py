@@ -3,6 +3,7 @@ import pytest
 from ase.build import mx2
 from ase.io import read, write
 from scipy.spatial.transform import Rotation
+from scipy.stats import kstest
 
 from stmlab.structures import (
     BOTTOM,
@@ -12,6 +13,7 @@ from stmlab.structures import (
     add_defects,
     defects,
     draw_defects,
+    draw_depths,
     images,
     tip,
     tip_named,
@@ -148,7 +150,7 @@ def test_images_are_all_there_are_and_in_order(pbc):
     index, positions = images(points, cell, pbc, low, high)
     spans = [range(-12, 13) if periodic else [0] for periodic in pbc]
     wanted = [(n, *(p[:2] + i * cell[0, :2] + j * cell[1, :2]), p[2])
-              for i in spans[0] for j in spans[1] for n, p in enumerate(points)]  # fmt: skip
+              for n, p in enumerate(points) for i in spans[0] for j in spans[1]]  # fmt: skip
     wanted = np.array([row for row in wanted if np.all((low <= row[1:3]) & (row[1:3] <= high))]).reshape(-1, 4)
     np.testing.assert_array_equal(index, wanted[:, 0])
     np.testing.assert_allclose(positions, wanted[:, 1:], atol=1e-12)
@@ -286,3 +288,31 @@ def test_several_atoms_of_a_plane_make_a_double_tip():
     foot = tip("111", 3, "OXXOXX").positions[:2]
     assert foot[:, 2].tolist() == pytest.approx([0, 0])
     assert np.linalg.norm(foot[1] - foot[0]) > 4
+
+
+# ---- charges at different depths ------------------------------------------------------------------------
+
+
+def test_charges_add_up_each_with_its_own_potential_and_radius():
+    sheet = wse2((14, 14))
+    first, second = 3 * (3 * 14 + 3), 3 * (9 * 14 + 8)
+    both = add_defects(sheet, {"charged-dopant": [first, second]}, charge_potential=[0.2, -0.1], charge_radius=[4, 7])
+    alone = [
+        add_defects(sheet, {"charged-dopant": [site]}, charge_potential=u, charge_radius=r).arrays["potential"]
+        for site, u, r in ((first, 0.2, 4), (second, -0.1, 7))
+    ]
+    np.testing.assert_allclose(both.arrays["potential"], sum(alone), atol=1e-12)
+    with pytest.raises(ValueError, match="charge_radius"):
+        add_defects(sheet, {"charged-dopant": [first, second]}, charge_radius=[4, 0])
+
+
+def test_depths_are_spread_evenly_in_their_logarithm_and_belong_to_the_cells():
+    small, large = wse2((40, 40)), wse2((64, 64))
+    every = 3 * np.arange(40 * 40)
+    depth, lot = draw_depths(small, every, 4.0, np.random.default_rng(0))
+    assert kstest(np.log(depth) / np.log(4), "uniform").pvalue > 0.01
+    assert kstest(lot, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(depth, lot)[0, 1]) < 0.08
+    np.testing.assert_array_equal(draw_depths(small, every, 1.0, np.random.default_rng(0))[0], 1.0)
+    same = zip((small, large), (40, 64), strict=True)
+    np.testing.assert_array_equal(*(draw_depths(s, [3 * (5 * n + 7)], 4.0, np.random.default_rng(0)) for s, n in same))

@@ -29,8 +29,8 @@ from stmlab.parameters import (
 
 
 def test_the_bits_never_change():
-    assert stream(0, 0, "defects").integers(2**63, size=2).tolist() == [1296523349248809005, 7212302566013674473]
-    assert stream(1, 2, "noise").random(2).tolist() == [0.5534953066549719, 0.13196719009230906]
+    assert stream(0, 0, "defects").integers(2**63, size=2).tolist() == [8141097885022816723, 8640061838322494876]
+    assert stream(1, 2, "noise").random(2).tolist() == [0.046234534680705375, 0.9154638928936402]
 
 
 def test_a_stream_repeats_itself():

@@ -88,7 +88,7 @@ def make_chunk(study, seed, first, last, masks="thesis", ideal=False, drive=Fals
     with _one_thread_each():
         while waiting:
             batch, waiting = waiting[:together], waiting[together:]
-            for (k, attempt), done in zip(batch, _attempts(_study(study), seed, batch, masks), strict=True):
+            for (k, attempt), done in zip(batch, _attempts(_study(study), seed, batch, plan), strict=True):
                 if isinstance(done, ValueError):
                     failures.append((k, attempt, _one_line(done)))
                     waiting.append(_again(k, attempt, failures))
@@ -121,17 +121,18 @@ def fill(arrays, plan, row, attempt, scan, masks):
     return scan.defects
 
 
-def _attempts(study, seed, batch, masks):
+def _attempts(study, seed, batch, plan):
     """Return (scan, masks), or the error, of each (sample, attempt)."""
     indices = [index_of(*which) for which in batch]
     drawn = [_or_error(study.draw, seed, index) for index in indices]
     able = [(p, index) for p, index in zip(drawn, indices, strict=True) if not isinstance(p, ValueError)]
-    scans = _or_error(simulate_many, [p for p, _ in able], seed, [index for _, index in able])
+    ideal = plan.ideal or plan.masks == "visible"  # which looks at it
+    scans = _or_error(simulate_many, [p for p, _ in able], seed, [index for _, index in able], ideal)
     if isinstance(scans, ValueError):  # one of them spoils the lot: find out which
         scans = [_or_error(simulate, p, seed, index) for p, index in able]
     scans = iter(scans)
     tried = [p if isinstance(p, ValueError) else next(scans) for p in drawn]
-    return [scan if isinstance(scan, ValueError) else _or_error(_labelled, scan, masks) for scan in tried]
+    return [scan if isinstance(scan, ValueError) else _or_error(_labelled, scan, plan.masks) for scan in tried]
 
 
 def _labelled(scan, masks):

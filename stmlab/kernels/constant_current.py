@@ -66,11 +66,12 @@ def cubic_step(value, a, b, c):
 def patch(x, y, row, col, size):
     """Centre and radius of the pixels from (row, col) on, (3,), and the row and column behind the last of them."""
     bottom, right = min(row + size, x.shape[0]), min(col + size, x.shape[1])
-    circle = np.zeros(3)
+    circle, far = np.empty(3), 0.0
     circle[0], circle[1] = (x[row, col] + x[bottom - 1, right - 1]) / 2, (y[row, col] + y[bottom - 1, right - 1]) / 2
     for i in range(row, bottom):  # all of them, for the tip's path may be bent
         for j in range(col, right):
-            circle[2] = max(circle[2], math.hypot(x[i, j] - circle[0], y[i, j] - circle[1]))
+            far = max(far, (x[i, j] - circle[0]) ** 2 + (y[i, j] - circle[1]) ** 2)
+    circle[2] = math.sqrt(far)
     return circle, bottom, right
 
 
@@ -108,12 +109,54 @@ def next_height(z, value, target, s1, s2, s3, bounds, tolerance):
 
 
 @njit(**OPTIONS)
-def constant_current(x, y, last, target, floor, everything, decay, slack, tolerance, tile, z, calls, fallbacks, terms):
-    """Fill ``z`` (L, P), tile by tile to and fro, each pixel starting from the one before.
+def expansions(x, y, z, everything, decay, slack, tile, terms):
+    """Fill ``terms`` (5, L, P) with heights z (L, P), ln I there and its three derivatives, tile by tile.
+
+    ``everything`` (4, n) are all pairs, ``tile`` (4, n + lanes) is room for a list in the precision wanted.
+    """
+    block = np.empty((4, everything.shape[1] + LANES))
+    (lines, pixels), everyone = x.shape, everything.shape[1]
+    for row in range(0, lines, BLOCK):
+        for col in range(0, pixels, BLOCK):
+            o, bottom, right = patch(x, y, row, col, BLOCK)
+            # the higher the tip, the more pairs matter: a list for the highest serves all
+            top = z[row:bottom, col:right].max()
+            count, _ = select(everything, everyone, o[0], o[1], top, o[2], slack, 0.0, 0.0, block)
+            for first in range(row, bottom, TILE):
+                for left in range(col, right, TILE):
+                    o, below, beside = patch(x, y, first, left, TILE)
+                    top = z[first:below, left:beside].max()
+                    here, near = select(block, count, o[0], o[1], top, o[2], slack, o[0], o[1], tile)
+                    for r in range(first, below):
+                        for c in range(left, beside):
+                            value, s1, s2, s3 = expand(x[r, c] - o[0], y[r, c] - o[1], z[r, c], tile, here, near, decay)
+                            terms[0, r, c], terms[1, r, c], terms[2, r, c] = z[r, c], value, s1
+                            terms[3, r, c], terms[4, r, c] = s2, s3
+
+
+@njit(**OPTIONS)
+def first_steps(terms, target, floor, tolerance, z, calls):
+    """Fill ``z`` (n,) with the heights where the cubics of ``terms`` (5, n) have their target.
+
+    ``calls`` is 1 where that is all, and 0 where the step was too long and another has to follow from ``z``.
+    """
+    for p in range(z.size):  # without a branch, so that several are solved at once
+        d, doubt = cubic_step(terms[1, p] - target, terms[2, p], terms[3, p], terms[4, p])
+        new = terms[0, p] + min(max(d, -STEP), STEP)
+        z[p] = max(new, floor)
+        calls[p] = 1 if (abs(d) < TRUST) & (doubt < tolerance) & (new - floor > 2 * tolerance) else 0
+
+
+@njit(**OPTIONS)
+def constant_current(
+    x, y, last, target, floor, everything, decay, slack, tolerance, known, tile, z, calls, fallbacks, terms
+):
+    """Fill ``z`` (L, P), tile by tile to and fro; each pixel starts from the one before, or where it is ``known``.
 
     ``everything`` (4, n) are all pairs, ``tile`` (4, n + lanes) is room for a list in the precision wanted. ``calls``
     counts the evaluations, negative where no height above ``floor`` will do, ``fallbacks`` the bisections. ``terms``
-    (5, L, P) is filled with the last expansion unless it is empty: its height, ln I less ``target``, three derivatives.
+    (5, L, P) is filled with the last expansion unless it is empty: its height, ln I, three derivatives. Of what is
+    ``known``, pixels are left alone whose ``calls`` are not 0, and the others start from their ``z``.
     """
     block = np.empty((4, everything.shape[1] + LANES))
     counts, made, bounds = np.zeros(2, np.int64), np.full(3, FAR), np.empty(3)
@@ -134,8 +177,11 @@ def constant_current(x, y, last, target, floor, everything, decay, slack, tolera
         for p in range((bottom - top) * (right - left)):
             r, c = top + p // (right - left), p % (right - left)
             c = left + c if (r - top) % 2 == 0 else right - 1 - c
+            if known and calls[r, c] != 0:
+                continue
+            last = z[r, c] if known else last
             bounds[0], bounds[1], bounds[2] = floor, FAR, floor
-            tries, bisections, done = 0, 0, False
+            tries, bisections, done = int(known), 0, False
             while not done and tries < ITERATIONS:
                 # asked here, because handing arrays on costs more than the question
                 if abs(last - made[1]) > DRIFT or abs(last - made[0]) > 2 * DRIFT:
@@ -143,27 +189,9 @@ def constant_current(x, y, last, target, floor, everything, decay, slack, tolera
                 value, s1, s2, s3 = expand(x[r, c] - inside[0], y[r, c] - inside[1], last, tile, counts[1],
                                            made[2], decay)  # fmt: skip
                 if terms.size:
-                    terms[0, r, c], terms[1, r, c], terms[2, r, c] = last, value - target, s1
+                    terms[0, r, c], terms[1, r, c], terms[2, r, c] = last, value, s1
                     terms[3, r, c], terms[4, r, c] = s2, s3
                 last, done, bisected = next_height(last, value, target, s1, s2, s3, bounds, tolerance)
                 tries, bisections = tries + 1, bisections + bisected
             z[r, c], fallbacks[r, c] = last, bisections
             calls[r, c] = tries if done and last - floor > 2 * tolerance else -tries
-
-
-@njit(**OPTIONS)
-def constant_height(x, y, z, everything, decay, slack, tile, values):
-    """Fill ``values`` (L, P) with ln I at one height, tile by tile; ``tile`` is room for a list, as above."""
-    block = np.empty((4, everything.shape[1] + LANES))
-    (lines, pixels), everyone = x.shape, everything.shape[1]
-    for row in range(0, lines, BLOCK):
-        for col in range(0, pixels, BLOCK):
-            o, bottom, right = patch(x, y, row, col, BLOCK)
-            count, _ = select(everything, everyone, o[0], o[1], z, o[2], slack, 0.0, 0.0, block)
-            for top in range(row, bottom, TILE):
-                for left in range(col, right, TILE):
-                    o, below, beside = patch(x, y, top, left, TILE)
-                    here, near = select(block, count, o[0], o[1], z, o[2], slack, o[0], o[1], tile)
-                    for r in range(top, below):
-                        for c in range(left, beside):
-                            values[r, c], _, _, _ = expand(x[r, c] - o[0], y[r, c] - o[1], z, tile, here, near, decay)

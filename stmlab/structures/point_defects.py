@@ -91,6 +91,35 @@ def draw_defects(atoms, densities, generator):
     return chosen
 
 
+def draw_depths(atoms, sites, spread, generator):
+    """Draw how deep charges lie, in parts of the shallowest: every factor from 1 to ``spread`` alike.
+
+    The potential of a charge at a depth d below the atoms is about 1/d as high and d as wide. As in `draw_defects`,
+    the random numbers belong to the cells.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A sheet made by `wse2`.
+    sites : (D,) array of int
+        Sites of the charges.
+    spread : float
+        Greatest depth, in parts of the least, at least 1.
+    generator : numpy.random.Generator
+        Its own stream.
+
+    Returns
+    -------
+    depth : ndarray, (D,)
+        From 1 to ``spread``.
+    lot : ndarray, (D,)
+        A number in [0, 1) for each, to choose its sign by.
+    """
+    number, count = _cell_numbers(*atoms.info["size"])
+    drawn = generator.random((count, 2))[number[np.asarray(sites, int) // 3]]
+    return spread ** drawn[:, 0], drawn[:, 1]
+
+
 @lru_cache(maxsize=64)
 def _cell_numbers(nx, ny):
     """Number the cells of a periodic sheet outwards from the origin, (nx ny,), the same for any size; and count up."""
@@ -126,8 +155,8 @@ def add_defects(
         How much closer to the middle of the sheet oxygen sits than selenium [Å].
     substitute : str
         Element on the tungsten site.
-    charge_potential, charge_radius : float
-        U_0 [eV], positive for a negative charge, and R [Å] of a charged dopant.
+    charge_potential, charge_radius : float or (D,) arrays
+        U_0 [eV], positive for a negative charge, and R [Å] of all charged dopants, or of each of them.
 
     Returns
     -------
@@ -142,7 +171,7 @@ def add_defects(
         If a kind is unknown, a site is named twice, no atom of the right layer is there, or a radius is not
         positive.
     """
-    if not charge_radius > 0:
+    if not np.all(np.asarray(charge_radius) > 0):
         raise ValueError(f"charge_radius = {charge_radius} Å must be greater than 0 Å")
     energies = {"dopant": dopant_potential, "oxygen": oxygen_potential, "substitution": substitution_potential}
     elements = {"oxygen": "O", "substitute": substitute}
@@ -155,7 +184,7 @@ def add_defects(
             inwards = oxygen_depth if rule.layer == BOTTOM else -oxygen_depth
             _replace(atoms, arrays, those, elements[rule.element], inwards)
         if rule.charged:
-            arrays["potential"] += charge_potential * _bumps(atoms, atoms.positions[those], charge_radius)
+            arrays["potential"] += _bumps(atoms, atoms.positions[those], charge_potential, charge_radius)
         kept[those] = not rule.missing
     kept = np.flatnonzero(kept)
     out = atoms[kept]
@@ -210,12 +239,15 @@ def _replace(atoms, arrays, rows, element, move):
         arrays["displacement"][rows, 2] += move
 
 
-def _bumps(atoms, centres, radius):
-    """Add up exp(-r^2/2R^2) around centres and their periodic images, (N,)."""
-    x = atoms.positions[:, :2]
-    reach = 6 * radius  # e^-18
-    _, centres = images(centres, atoms.cell, atoms.pbc, x.min(0) - reach, x.max(0) + reach)
-    return sum((np.exp(-((x - c[:2]) ** 2).sum(1) / (2 * radius**2)) for c in centres), np.zeros(len(atoms)))
+def _bumps(atoms, centres, height, radius):
+    """Add up U exp(-r^2/2R^2) around centres (D, 3) and their periodic images, (N,)."""
+    x, total = atoms.positions[:, :2], np.zeros(len(atoms))
+    height, radius = (np.broadcast_to(v, len(centres)) for v in (height, radius))
+    reach = 6 * radius.max(initial=0)  # e^-18
+    which, places = images(centres, atoms.cell, atoms.pbc, x.min(0) - reach, x.max(0) + reach)
+    for k, place in zip(which, places, strict=True):
+        total += height[k] * np.exp(-((x - place[:2]) ** 2).sum(1) / (2 * radius[k] ** 2))
+    return total
 
 
 def defects(atoms):
