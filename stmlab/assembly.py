@@ -26,8 +26,10 @@ def wse2_sheet(parameters, path, seed, index):
     sheet = pristine(cells, s.lattice_constant, s.thickness, *elements)
     densities = {kind: getattr(d, kind.replace("-", "_")) for kind in DEFECTS}
     sites = draw_defects(sheet, densities, lambda kind: stream(seed, index, f"defects.{kind}"))
-    depth, lot = draw_depths(sheet, sites["charged-dopant"], d.charge_spread, stream(seed, index, "defects.charges"))
-    sign = np.where(lot < d.charge_opposite, -1.0, 1.0)
+    depth, sign = 1.0, 1.0
+    if len(charged := sites["charged-dopant"]):
+        depth, lot = draw_depths(sheet, charged, d.charge_spread, stream(seed, index, "defects.charges"))
+        sign = np.where(lot < d.charge_opposite, -1.0, 1.0)
     return add_defects(
         sheet, sites, dopant_potential=d.dopant_potential, oxygen_potential=d.oxygen_potential,
         oxygen_depth=d.oxygen_depth, substitution_potential=d.substitution_potential,
@@ -180,6 +182,6 @@ def apex_spectrum(name, model):
 
 def near_levels(levels, shares, energies, only, broadening):
     """Density of states (m, K) [1/eV] of some atoms from their `spectrum`, without levels too far away to count."""
-    reach = 9 * broadening + np.diff(levels, prepend=levels[0]).max()  # the nearest level is 9 sigma nearer: e^-40
+    reach = 9 * broadening + np.diff(levels).max(initial=0.0)  # the nearest level is 9 sigma nearer: e^-40
     first, last = np.searchsorted(levels, [energies.min() - reach, energies.max() + reach])
     return broaden(levels[first:last], shares[only, first:last], energies, broadening)

@@ -88,6 +88,7 @@ class Parameters(Frozen):
 
 GROUPS = {name: branch.annotation for name, branch in Parameters.model_fields.items()}
 LEAVES = {f"{group}.{name}": leaf for group, kind in GROUPS.items() for name, leaf in kind.declared().items()}
+PARTS = {path: tuple(path.split(".")) for path in LEAVES}
 
 
 def leaves(parameters):
@@ -117,9 +118,9 @@ def _changed(parameters, changes):
 
 
 def _split(path):
-    if path not in LEAVES:
+    if path not in PARTS:
         raise unknown("parameter", path, LEAVES)
-    return path.split(".")
+    return PARTS[path]
 
 
 def _existing(path):

@@ -149,12 +149,9 @@ def pixels(values, path):
     A retrace that was skipped is NaN.
     """
     inside = values[:, :, path.margin : values.shape[2] - path.margin]
-    legs = inside[..., :: path.per_pixel].copy()
-    for k in range(1, path.per_pixel):
-        legs += inside[..., k :: path.per_pixel]
-    legs /= path.per_pixel
-    out = np.full((2, len(legs), legs.shape[2]), np.nan)
-    out[0] = legs[:, 0]
-    if legs.shape[1] > 1:
-        out[1] = legs[:, 1, ::-1]
+    if path.per_pixel > 1:
+        inside = sum(inside[..., k :: path.per_pixel] for k in range(path.per_pixel)) / path.per_pixel
+    out = np.empty((2, len(inside), inside.shape[2]))
+    out[0] = inside[:, 0]
+    out[1] = inside[:, 1, ::-1] if inside.shape[1] > 1 else np.nan
     return out
