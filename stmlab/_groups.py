@@ -44,6 +44,9 @@ class Defects(Group):
     charge_potential: float = quantity(
         0.1, "eV", -1.0, 1.0, "shift of all energies at a charged dopant; positive for a negative charge")
     charge_radius: float = quantity(10.0, "Å", 3.0, 100.0, "distance over which that shift falls to exp(-1/2)")
+    charge_spread: float = quantity(
+        1.0, "", 1.0, 100.0, "depth of the deepest charge, in parts of the shallowest: as much weaker, as much wider")
+    charge_opposite: float = quantity(0.0, "", 0.0, 1.0, "share of the charged dopants with the opposite charge")
 
 
 class Tip(Group):

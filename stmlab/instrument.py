@@ -52,7 +52,8 @@ def lift(path, raster, parameters, seed, index, other=None):
     p, n, t = parameters.piezo, parameters.noise, path.time
     draw = lambda name: stream(seed, index, f"noise.{name}")  # noqa: E731
     out = piezo.drift(t, p.drift_z) + piezo.bend(t, raster.duration, p.bend_z, p.bend_magnitude)
-    out += piezo.settle(t, p.offset_z, p.creep, p.creep_time, p.wait)
+    if p.creep:
+        out += piezo.settle(t, p.offset_z, p.creep, p.creep_time, p.wait)
     if n.flicker:
         nodes = path.node_time.ravel()
         slow = noise.flicker(draw("flicker"), nodes.size, nodes[1] - nodes[0], n.flicker, n.flicker_exponent)

@@ -32,21 +32,10 @@ def image_coordinates(x, y, points):
     ndarray, (D, 2)
         Fractional row and column; outside the frame they run on linearly.
     """
-    points, flat = np.ascontiguousarray(np.reshape(points, (-1, 2)), float), np.zeros(len(points), int)
-    kernel.closest(np.ravel(x), np.ravel(y), points, flat)
-    pixel = np.column_stack(np.unravel_index(flat, x.shape)).astype(int)
-    here = tuple(pixel.T)
-    map_ = np.array([[_slope(v, pixel, axis) for axis in (0, 1)] for v in (x, y)])  # (2: x y, 2: row col, D)
-    gap = points - np.column_stack([x[here], y[here]])
-    return pixel + np.linalg.solve(map_.transpose(2, 0, 1), gap[..., None])[..., 0]
-
-
-def _slope(values, pixel, axis):
-    """Change of an image (L, P) from pixel to pixel along an axis, at pixels (D, 2): that of `numpy.gradient`."""
-    before, after = pixel.copy(), pixel.copy()
-    before[:, axis] = np.maximum(pixel[:, axis] - 1, 0)
-    after[:, axis] = np.minimum(pixel[:, axis] + 1, values.shape[axis] - 1)
-    return (values[tuple(after.T)] - values[tuple(before.T)]) / (after - before)[:, axis]
+    points = np.ascontiguousarray(np.reshape(points, (-1, 2)), float)
+    out = np.empty_like(points)
+    kernel.coordinates(np.ascontiguousarray(x, float), np.ascontiguousarray(y, float), points, out)
+    return out
 
 
 def locate(kinds, sites, points, x, y):
@@ -151,11 +140,11 @@ def masks(scan, kind="thesis"):
 
 
 def _discs(x, y, points, radius):
-    if not len(points):
-        return np.zeros(x.shape)
-    distance = np.empty(x.size)
-    kernel.distances(x.ravel(), y.ravel(), np.ascontiguousarray(points, float), 1.2 * radius, distance)
-    return np.clip(1.1 - distance.reshape(x.shape) / radius, 0.0, 1.0)
+    distance = np.full(x.shape, np.inf)
+    if len(points):
+        flat = (np.ascontiguousarray(v, float) for v in (x, y, points))
+        kernel.distances(*flat, 1.2 * radius, distance)
+    return np.clip(1.1 - distance / radius, 0.0, 1.0)
 
 
 def visible(scan):

@@ -26,6 +26,7 @@ class Path(NamedTuple):
     margin: int  # nodes at either end of a line that belong to the turn-around
     per_pixel: int  # nodes
     bounds: np.ndarray  # (2, 2) Å, lower left and upper right corner of all that is visited or was meant to be
+    radius: float  # Å, of the circle around x = y = 0 that holds all of it
 
     @property
     def step(self) -> float:
@@ -120,16 +121,17 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     told = [v[:, :legs] for v in command(raster, along)]
     where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
     ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]
-    readings = moments(raster, steps)[0][:, :legs]
-    return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends))
+    readings = time if steps == per_pixel else moments(raster, steps)[0][:, :legs]
+    radius = np.sqrt(max((x * x + y * y).max() for x, y in (told, where)))
+    return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends), radius)
 
 
 def _beyond(told, time, raster, p, axis):
     """Displacement of one lateral axis beyond the command, the shape of the time [Å]."""
     drift, offset, bend, width = (getattr(p, f"{name}_{axis}") for name in ("drift", "offset", "bend", "hysteresis"))
     beyond = piezo.drift(time, drift) + piezo.bend(time, raster.duration, bend, p.bend_magnitude)
-    beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
     if p.creep:
+        beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
         beyond += piezo.creep(told.ravel(), time[0, 0, 1] - time[0, 0, 0], p.creep, p.creep_time).reshape(told.shape)
     if width:
         model = piezo.of_width(width / 100, p.hysteresis_beta, p.hysteresis_gamma)
@@ -144,5 +146,12 @@ def pixels(values, path):
     A retrace that was skipped is NaN.
     """
     inside = values[:, :, path.margin : values.shape[2] - path.margin]
-    legs = inside.reshape(*inside.shape[:2], -1, path.per_pixel).mean(-1).transpose(1, 0, 2)
-    return np.stack([legs[0], legs[1][:, ::-1] if len(legs) > 1 else np.full_like(legs[0], np.nan)])
+    legs = inside[..., :: path.per_pixel].copy()
+    for k in range(1, path.per_pixel):
+        legs += inside[..., k :: path.per_pixel]
+    legs /= path.per_pixel
+    out = np.full((2, len(legs), legs.shape[2]), np.nan)
+    out[0] = legs[:, 0]
+    if legs.shape[1] > 1:
+        out[1] = legs[:, 1, ::-1]
+    return out

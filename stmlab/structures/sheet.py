@@ -89,19 +89,23 @@ def images(points, cell, pbc, low, high):
         Where the images are [Å].
     """
     points, lateral = np.reshape(points, (-1, 3)), np.asarray(cell)[:2, :2]
-    if not len(points):
-        return np.zeros(0, int), points
-    shifts = np.array(list(product(*_spans(points, lateral, pbc, low, high)))) @ lateral if any(pbc[:2]) else [[0, 0]]
-    x = points[None, :, :2] + np.asarray(shifts)[:, None]
-    shift, index = np.nonzero(np.all((x >= low) & (x <= high), axis=2))
-    return index, np.column_stack([x[shift, index], points[index, 2]])
+    x, y, z = np.ascontiguousarray(points.T)
+    middle, inverse = (np.asarray(low) + high) / 2, np.linalg.inv(lateral) if any(pbc[:2]) else np.eye(2)
+    reach = np.abs(inverse.T) @ (np.asarray(high) - low) / 2  # of the rectangle from its middle, in cells
+    cells = [(x - middle[0]) * u + (y - middle[1]) * v for u, v in inverse.T]
+    home = [-np.rint(n) if periodic else np.zeros(len(n)) for n, periodic in zip(cells, pbc, strict=False)]
+    found = []
+    for shift in product(*(_steps(r, periodic) for r, periodic in zip(reach, pbc, strict=False))):
+        i, j = (h + s for h, s in zip(home, shift, strict=True))
+        left, up = x + i * lateral[0, 0] + j * lateral[1, 0], y + i * lateral[0, 1] + j * lateral[1, 1]
+        inside = np.flatnonzero((left >= low[0]) & (left <= high[0]) & (up >= low[1]) & (up <= high[1]))
+        found.append((inside, left[inside], up[inside]))
+    index, left, up = map(np.concatenate, zip(*found, strict=True))
+    order = np.argsort(index, kind="stable")  # the same wherever the middle is
+    return index[order], np.column_stack([left, up, z[index]])[order]
 
 
-def _spans(points, lateral, pbc, low, high):
-    """Range of whole translations along each cell vector that can reach into the rectangle."""
-    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
-    steps = (corners[:, None] - points[:, :2]).reshape(-1, 2) @ np.linalg.inv(lateral)
-    return [
-        range(int(np.floor(n.min())), int(np.ceil(n.max())) + 1) if periodic else range(1)
-        for n, periodic in zip(steps.T, pbc, strict=False)
-    ]
+def _steps(reach, periodic):
+    """Whole translations that can lead from the image nearest to the middle into a rectangle of that reach."""
+    most = int(np.ceil(reach - 0.5)) if periodic and reach > 0.5 else 0
+    return range(-most, most + 1)

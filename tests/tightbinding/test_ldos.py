@@ -6,7 +6,7 @@ from stmlab.structures import add_defects, tip, wse2
 from stmlab.tightbinding import bloch_hamiltonian, broaden, hamiltonian, ldos, spectrum
 from stmlab.tightbinding.bands import primitive_cell
 from stmlab.tightbinding.broadening import gaussian, lorentzian
-from stmlab.tightbinding.tmatrix import contour
+from stmlab.tightbinding.contour import contour
 
 T = np.sqrt(2) * 1.19  # hopping of the honeycomb that the single-orbital model hides
 
@@ -205,7 +205,8 @@ def test_a_lorentzian_and_a_smooth_potential_do_not_mix():
 def test_bent_levels_as_products_are_the_plain_sum(width):
     """Against an array of atoms x energies x nodes, for potentials up to 0.4 eV, most of them 0."""
     from stmlab.tightbinding.broadening import gaussian
-    from stmlab.tightbinding.tmatrix import _weighed, contour
+    from stmlab.tightbinding.contour import contour
+    from stmlab.tightbinding.contour import weighed as _weighed
 
     rng = np.random.default_rng(0)
     energies = np.linspace(-1.8, 0, 40)
