@@ -148,15 +148,15 @@ def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method=None
         return fixed_electrode(*atoms)
     zero = fermi_level(model, fermi if model_named(model).electrons else "zero", offset)
     if isinstance(atoms, str):
-        positions, levels, shares = apex_spectrum(atoms, model)
-        return Electrode(positions, multiplied(lambda e, only: broaden(levels, shares[only], e + zero, broadening)))
+        positions, *states = apex_spectrum(atoms, model)
+        return Electrode(positions, multiplied(lambda e, only: near_levels(*states, e + zero, only, broadening)))
     method = method or best_method(atoms, model)
     how = {"model": model, "method": method, "broadening": broadening, "precision": "single"}
     return Electrode(atoms.positions, lambda e, only, fold=None: ldos(atoms, e + zero, only=only, fold=fold, **how))
 
 
 def multiplied(density):
-    """Give a density of states (energies, only) -> (m, K) a third argument: a matrix (K, M) that it is multiplied with."""
+    """Give a density of states (energies, only) -> (m, K) a third argument, a matrix (K, M) to multiply it with."""
     return lambda e, only, fold=None: density(e, only) if fold is None else density(e, only) @ fold
 
 
@@ -176,3 +176,10 @@ def apex_spectrum(name, model):
     """Positions (M, 3) [Å], levels [eV] and shares of a named apex; the same for every image, so kept."""
     atoms = tip_named(name, APEX_SIZE.get(model, 6))
     return atoms.positions, *spectrum(atoms, model)
+
+
+def near_levels(levels, shares, energies, only, broadening):
+    """Density of states (m, K) [1/eV] of some atoms from their `spectrum`, without levels too far away to count."""
+    reach = 9 * broadening + np.diff(levels, prepend=levels[0]).max()  # the nearest level is 9 sigma nearer: e^-40
+    first, last = np.searchsorted(levels, [energies.min() - reach, energies.max() + reach])
+    return broaden(levels[first:last], shares[only, first:last], energies, broadening)

@@ -51,7 +51,9 @@ def lift(path, raster, parameters, seed, index, other=None):
     """
     p, n, t = parameters.piezo, parameters.noise, path.time
     draw = lambda name: stream(seed, index, f"noise.{name}")  # noqa: E731
-    out = piezo.drift(t, p.drift_z) + piezo.bend(t, raster.duration, p.bend_z, p.bend_magnitude)
+    out = piezo.drift(t, p.drift_z)
+    if p.bend_z:
+        out += piezo.bend(t, raster.duration, p.bend_z, p.bend_magnitude)
     if p.creep:
         out += piezo.settle(t, p.offset_z, p.creep, p.creep_time, p.wait)
     if n.flicker:
@@ -65,7 +67,7 @@ def lift(path, raster, parameters, seed, index, other=None):
         out += noise.line_offsets(draw("line_offset"), raster.lines, n.line_offset)[:, None, None]
     if n.telegraph:
         out += noise.telegraph(draw("telegraph"), t, n.telegraph, n.telegraph_rate)
-    if other is not None:
+    if other is not None and parameters.tip.change_length:
         out -= parameters.tip.change_length * other
     return out
 
@@ -102,6 +104,8 @@ def hiss(path, parameters, contrast, seed, index):
 
 def tip_changes(path, parameters, seed, index):
     """Times at which the tip changes to its other apex and back [s]."""
+    if not parameters.tip.changes:
+        return np.zeros(0)
     end = path.time[-1, -1, -1]
     return noise.arrivals(stream(seed, index, "tip.changes"), end, parameters.tip.changes / end)
 

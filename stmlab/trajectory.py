@@ -56,16 +56,16 @@ def nodes_per_pixel(raster, steps):
     return next((n for n in divisors if raster.pixel_size[0] <= NODE_SPACING * n), steps)
 
 
-def moments(raster, per_pixel):
-    """Times [s] in order, (L, 2, K), and of each how many pixel times have passed since its leg began (K,)."""
+def moments(raster, per_pixel, legs=2):
+    """Times [s] in order, (L, legs, K), and of each how many pixel times have passed since its leg began (K,)."""
     slots = raster.pixels + 2 * raster.turn
     along = (np.arange(slots * per_pixel) + 0.5) / per_pixel
-    legs = np.arange(2 * raster.lines).reshape(-1, 2, 1) * slots
-    return (legs + along) * raster.dwell, along
+    start = np.arange(2 * raster.lines).reshape(-1, 2, 1)[:, :legs] * slots
+    return (start + along) * raster.dwell, along
 
 
-def command(raster, along):
-    r"""Sample positions x, y that the scanner is told to go to, (L, 2, K) each [Å].
+def command(raster, along, legs=2):
+    r"""Sample positions x, y that the scanner is told to go to, (L, legs, K) each [Å].
 
     The tip runs at constant speed through the frame. Beyond its edge it brakes evenly, so that after s of the m
     pixel times of half a turn-around it is :math:`s - s^2/2m` pixels outside; the slow axis moves on meanwhile.
@@ -76,15 +76,17 @@ def command(raster, along):
         The frame.
     along : (K,) array
         Pixel times since the beginning of the leg.
+    legs : int
+        2, or 1 for the trace alone.
     """
     m, into = raster.turn, along - raster.turn
     early, late = np.maximum(-into, 0), np.maximum(into - raster.pixels, 0)
     forward = np.clip(into, 0, raster.pixels)
-    rows = np.arange(raster.lines)[:, None, None] + np.zeros((2, 1))
+    rows = np.arange(raster.lines)[:, None, None] + np.zeros((legs, 1))
     if m:
         forward = forward + late - late**2 / (2 * m) - early + early**2 / (2 * m)
-        rows = rows + np.stack([-early, late]) / (2 * m)
-    return raster.at(rows, np.stack([forward, raster.pixels - forward]) - 0.5)
+        rows = rows + np.stack([-early, late])[:legs] / (2 * m)
+    return raster.at(rows, np.stack([forward, raster.pixels - forward])[:legs] - 0.5)
 
 
 def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
@@ -109,19 +111,18 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     p, steps = parameters.piezo, steps_per_pixel(parameters, raster)
     per_pixel = per_pixel or nodes_per_pixel(raster, steps)
     legs = 2 if parameters.raster.retrace == "recorded" else 1
-    time, along = moments(raster, per_pixel)
-    time = time[:, :legs]
+    time, along = moments(raster, per_pixel, legs)
     jitter = [
-        piezo.jitter(stream(seed, index, f"piezo.jitter.{axis}"), raster.lines, rms)[:, None, None]
+        piezo.jitter(stream(seed, index, f"piezo.jitter.{axis}"), raster.lines, rms)[:, None, None] if rms else 0.0
         for axis, rms in (("fast", p.jitter_fast), ("slow", p.jitter_slow))
     ]
     (x0, y0), (x1, y1), (x2, y2) = (raster.at(*corner) for corner in ((0, 0), (0, 1), (1, 0)))
     du, dv = raster.pixel_size
     jumps = [f / du * jitter[0] + s / dv * jitter[1] for f, s in ((x1 - x0, x2 - x0), (y1 - y0, y2 - y0))]
-    told = [v[:, :legs] for v in command(raster, along)]
+    told = command(raster, along, legs)
     where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
     ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]
-    readings = time if steps == per_pixel else moments(raster, steps)[0][:, :legs]
+    readings = time if steps == per_pixel else moments(raster, steps, legs)[0]
     radius = np.sqrt(max((x * x + y * y).max() for x, y in (told, where)))
     return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends), radius)
 
@@ -129,7 +130,9 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
 def _beyond(told, time, raster, p, axis):
     """Displacement of one lateral axis beyond the command, the shape of the time [Å]."""
     drift, offset, bend, width = (getattr(p, f"{name}_{axis}") for name in ("drift", "offset", "bend", "hysteresis"))
-    beyond = piezo.drift(time, drift) + piezo.bend(time, raster.duration, bend, p.bend_magnitude)
+    beyond = piezo.drift(time, drift)
+    if bend:
+        beyond += piezo.bend(time, raster.duration, bend, p.bend_magnitude)
     if p.creep:
         beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
         beyond += piezo.creep(told.ravel(), time[0, 0, 1] - time[0, 0, 0], p.creep, p.creep_time).reshape(told.shape)

@@ -11,7 +11,6 @@ from . import INLINED, OPTIONS
 
 ROWS, RUN = 4, 16
 LANES = ROWS * RUN  # sites worked on together
-EIGHT = 8  # numbers in a register
 
 
 @njit(**INLINED)
@@ -106,10 +105,11 @@ def _quadratic(t_re, t_im, re, im, size, least, row_re, row_im, which, out_re, o
 def _patch(planes, defect, inverse, corner, start, site, owner, sheet, table, least, out):
     """Add what some defects do to some tiles."""
     d, kind, tiles = inverse.size, planes.dtype, start.size - 1
-    wide = -(-d // EIGHT) * EIGHT
-    t_re, t_im, u_re, u_im = np.zeros((d, wide), kind), np.zeros((d, wide), kind), np.zeros(wide, kind), np.zeros(wide, kind)
-    re, im, size, which = np.empty((d, LANES), kind), np.empty((d, LANES), kind), np.empty(d, kind), np.empty(d, np.int64)
-    row_re, row_im, sum_re, sum_im = np.empty(LANES, kind), np.empty(LANES, kind), np.empty(LANES, kind), np.empty(LANES, kind)
+    t_re, t_im, u_re, u_im = np.empty((d, d), kind), np.empty((d, d), kind), np.empty(d, kind), np.empty(d, kind)
+    re, im = np.empty((d, LANES), kind), np.empty((d, LANES), kind)
+    size, which = np.empty(d, kind), np.empty(d, np.int64)
+    row_re, row_im = np.empty(LANES, kind), np.empty(LANES, kind)
+    sum_re, sum_im = np.empty(LANES, kind), np.empty(LANES, kind)
     flat = planes.reshape(planes.shape[0], 2, -1)
     among, place = np.empty((d, d), np.uint64), np.empty((tiles, ROWS, d), np.uint64)
     for a in range(d):
@@ -127,7 +127,9 @@ def _patch(planes, defect, inverse, corner, start, site, owner, sheet, table, le
 
 
 @njit(**OPTIONS)
-def add_scattered(planes, defect, inverse, corner, start, site, owner, patch, near_start, near, sheet, table, least, out):
+def add_scattered(
+    planes, defect, inverse, corner, start, site, owner, patch, near_start, near, sheet, table, least, out
+):  # fmt: skip
     r"""Add :math:`\sum_{ab} G^0_{ia} T_{ab} G^0_{bi}` to ``out`` (K, N), for symmetric G^0 and T.
 
     Parameters

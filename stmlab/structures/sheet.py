@@ -5,10 +5,10 @@ The top selenium plane is at z = 0, tungsten and the lower selenium below it.
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from ase import Atoms
+
+from ..kernels import periodic as kernel
 
 TOP, METAL, BOTTOM = 1, 2, 3  # ASE's tags: 1 is the top layer
 
@@ -88,24 +88,15 @@ def images(points, cell, pbc, low, high):
     positions : ndarray, (K, 3)
         Where the images are [Å].
     """
-    points, lateral = np.reshape(points, (-1, 3)), np.asarray(cell)[:2, :2]
-    x, y, z = np.ascontiguousarray(points.T)
-    middle, inverse = (np.asarray(low) + high) / 2, np.linalg.inv(lateral) if any(pbc[:2]) else np.eye(2)
-    reach = np.abs(inverse.T) @ (np.asarray(high) - low) / 2  # of the rectangle from its middle, in cells
-    cells = [(x - middle[0]) * u + (y - middle[1]) * v for u, v in inverse.T]
-    home = [-np.rint(n) if periodic else np.zeros(len(n)) for n, periodic in zip(cells, pbc, strict=False)]
-    found = []
-    for shift in product(*(_steps(r, periodic) for r, periodic in zip(reach, pbc, strict=False))):
-        i, j = (h + s for h, s in zip(home, shift, strict=True))
-        left, up = x + i * lateral[0, 0] + j * lateral[1, 0], y + i * lateral[0, 1] + j * lateral[1, 1]
-        inside = np.flatnonzero((left >= low[0]) & (left <= high[0]) & (up >= low[1]) & (up <= high[1]))
-        found.append((inside, left[inside], up[inside]))
-    index, left, up = map(np.concatenate, zip(*found, strict=True))
-    order = np.argsort(index, kind="stable")  # the same wherever the middle is
-    return index[order], np.column_stack([left, up, z[index]])[order]
-
-
-def _steps(reach, periodic):
-    """Whole translations that can lead from the image nearest to the middle into a rectangle of that reach."""
-    most = int(np.ceil(reach - 0.5)) if periodic and reach > 0.5 else 0
-    return range(-most, most + 1)
+    points = np.ascontiguousarray(np.reshape(points, (-1, 3)), float)
+    low, high, periodic = np.array(low, float), np.array(high, float), np.array(pbc[:2], float)
+    lateral = np.array(cell, float)[:2, :2].copy()
+    inverse = np.linalg.inv(lateral) if periodic.any() else np.eye(2)
+    reach = np.abs(inverse.T) @ (high - low) / 2  # of the rectangle from its middle, in cells
+    most = np.where(periodic > 0, np.maximum(np.ceil(reach - 0.5), 0), 0).astype(int)
+    room, count = len(points), len(points) + 1
+    while count > room:  # at most twice
+        room = max(room, count)
+        index, out = np.empty(room, int), np.empty((room, 3))
+        count = kernel.inside(points, lateral, inverse, most, periodic, low, high, index, out)
+    return index[:count], out[:count]

@@ -49,7 +49,8 @@ class Sites:
         if reach is None:
             return np.array([0, len(x)] if len(patches) else [0]), np.arange(len(x))
         low = self.corner[0, patches] // GROUP * GROUP, self.corner[1, patches] // (GROUP * n) * GROUP
-        far = [np.abs((d - c[:, None] - GROUP / 2 + s / 2) % s - s / 2) for d, c, s in ((x, low[0], nx), (y, low[1], ny))]
+        sides = (x, low[0], nx), (y, low[1], ny)
+        far = [np.abs((d - c[:, None] - GROUP / 2 + side / 2) % side - side / 2) for d, c, side in sides]
         which, near = np.nonzero(np.maximum(*far) <= reach + GROUP / 2 + RUN / n)
         return np.searchsorted(which, np.arange(len(patches) + 1)), near
 

@@ -14,7 +14,7 @@ from .models import model_named
 from .scattering import GROUP, Sites, scatter
 from .table import Table, planes, pristine_green
 
-LARGEST = 2**18 * 1.1  # numbers in a table of one energy; sheets beyond share one
+LARGEST = 300_000  # numbers in a table of one energy; sheets beyond share one
 LEAST = 2e-6  # 1/eV, smallest term of the sum over pairs of defects that counts in single precision
 
 
@@ -143,14 +143,18 @@ def _perfect(model, size, a, thickness, elements):
     return bloch_matrices(wse2((1, 1), a, thickness, *elements), model, size)
 
 
-@lru_cache(maxsize=32)
 def _table(perfect, width, precision):
+    """Table of Green's functions for a perfect sheet; in single precision, sheets beyond a certain size share one."""
+    size, n = perfect[1], sum(len(perfect[0].orbitals[element]) for element in (*perfect[4], perfect[4][1]))
+    if precision == "single":  # far atoms do not feel each other
+        largest = max(int(LARGEST**0.5 / n) // GROUP, 1) * GROUP
+        perfect = (perfect[0], tuple(min(side, largest) for side in size), *perfect[2:])
+    return _made(perfect, width, precision, tuple(a != b for a, b in zip(size, perfect[1], strict=True)))
+
+
+@lru_cache(maxsize=32)
+def _made(perfect, width, precision, cut):
     line = PRECISIONS[precision]
-    size, n = perfect[1], sum(len(perfect[0].orbitals[e]) for e in (*perfect[4], perfect[4][1]))
-    if precision == "single":  # far atoms do not feel each other, whatever the size of the sheet
-        largest = int((LARGEST**0.5 / n) // GROUP * GROUP)
-        perfect = (perfect[0], tuple(min(side, max(largest, GROUP)) for side in size), *perfect[2:])
-    cut = tuple(a != b for a, b in zip(size, perfect[1], strict=True))
     return Table(_perfect(*perfect), line.spacing * width, line.height * width, np.dtype(line.dtype), cut)
 
 
