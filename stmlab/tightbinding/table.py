@@ -16,7 +16,8 @@ VERSION = 1  # of what is stored; a change of meaning makes new files
 BLOCK = 8  # nodes in a file
 LARGEST = 64 * 2**20  # bytes of a file; larger ones are worked out anew each time
 TOTAL = 2**30  # bytes of all files; the oldest go
-FELT = 2e-3  # 1/eV, smallest Green's function that counts in single precision
+# Smallest Green's functions [1/eV] that count in single precision: between a defect and an atom, and at all
+FELT, NEGLIGIBLE = 2e-3, 1e-4
 
 
 def pristine_green(h, z):
@@ -79,15 +80,21 @@ class Block:
     first: int  # node
     diagonal: np.ndarray  # (K, n) 1/eV
     planes: np.ndarray
+    size: tuple  # cells in the planes
     reach: int  # cells beyond which no Green's function is felt
 
     @classmethod
     def of(cls, green, first, cut):
-        """Prepare Green's functions (K, nx, ny, n, n)."""
-        far = np.abs(green).max(axis=(0, -2, -1)) > FELT
-        steps = [np.minimum(np.arange(n), n - np.arange(n)) for n in far.shape]
-        reach = np.maximum(steps[0][:, None], steps[1])[far].max(initial=0)
-        return cls(first, green[:, 0, 0].diagonal(axis1=-2, axis2=-1).copy(), planes(green, cut), int(reach))
+        """Prepare Green's functions (K, nx, ny, n, n); of a table that is cut, only what is not negligible is kept."""
+        largest = np.abs(green).max(axis=(0, -2, -1))
+        steps = [np.minimum(np.arange(n), n - np.arange(n)) for n in largest.shape]
+        steps = np.maximum(steps[0][:, None], steps[1])
+        diagonal = green[:, 0, 0].diagonal(axis1=-2, axis2=-1).copy()
+        if all(cut):
+            keep = min(steps[largest > NEGLIGIBLE].max(initial=0) + 1, min(largest.shape) // 2)
+            near = np.r_[0:keep, -keep:0]
+            green = green[:, near[:, None], near]
+        return cls(first, diagonal, planes(green, cut), green.shape[1:3], int(steps[largest > FELT].max(initial=0)))
 
 
 @dataclass(frozen=True, eq=False)

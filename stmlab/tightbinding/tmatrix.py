@@ -15,7 +15,7 @@ from .scattering import GROUP, Sites, scatter
 from .table import Table, planes, pristine_green
 
 LARGEST = 300_000  # numbers in a table of one energy; sheets beyond share one
-LEAST = 2e-6  # 1/eV, smallest term of the sum over pairs of defects that counts in single precision
+LEAST = 1e-6  # 1/eV, smallest term of the sum over pairs of defects that counts in single precision
 
 
 def bloch_matrices(cell, model, size):
@@ -247,7 +247,7 @@ def quick(sheet, model, energies, width, only=None, per="atom", fold=None):
         part = green[rows[0] - nodes[0] : rows[1] + 1 - nodes[0]]
         some = slice(rows[0] - block.first, rows[1] + 1 - block.first)
         np.add(part, np.add.reduceat(block.diagonal[some][:, p.kept % n], first, axis=1), out=part)
-        scatter(block.planes[some], table.h.shape[:2], sites, part, LEAST)
+        scatter(block.planes[some], block.size, sites, part, LEAST)
     return np.maximum(folded(green, nodes[0], energies, width, p.potential[first], fold), 0.0)
 
 
