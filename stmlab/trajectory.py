@@ -79,12 +79,11 @@ def command(raster, along, legs=2):
     legs : int
         2, or 1 for the trace alone.
     """
-    m, into = raster.turn, along - raster.turn
-    early, late = np.maximum(-into, 0), np.maximum(into - raster.pixels, 0)
-    forward = np.clip(into, 0, raster.pixels)
-    rows = np.arange(raster.lines)[:, None, None] + np.zeros((legs, 1))
+    m, forward = raster.turn, along - raster.turn
+    rows = np.arange(raster.lines)[:, None, None]
     if m:
-        forward = forward + late - late**2 / (2 * m) - early + early**2 / (2 * m)
+        early, late = np.maximum(-forward, 0), np.maximum(forward - raster.pixels, 0)
+        forward = np.clip(forward, 0, raster.pixels) + late - late**2 / (2 * m) - early + early**2 / (2 * m)
         rows = rows + np.stack([-early, late])[:legs] / (2 * m)
     return raster.at(rows, np.stack([forward, raster.pixels - forward])[:legs] - 0.5)
 
@@ -116,9 +115,9 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
         piezo.jitter(stream(seed, index, f"piezo.jitter.{axis}"), raster.lines, rms)[:, None, None] if rms else 0.0
         for axis, rms in (("fast", p.jitter_fast), ("slow", p.jitter_slow))
     ]
-    (x0, y0), (x1, y1), (x2, y2) = (raster.at(*corner) for corner in ((0, 0), (0, 1), (1, 0)))
     du, dv = raster.pixel_size
-    jumps = [f / du * jitter[0] + s / dv * jitter[1] for f, s in ((x1 - x0, x2 - x0), (y1 - y0, y2 - y0))]
+    corners = raster.at(np.array([0, 0, 1]), np.array([0, 1, 0]))  # the first pixel, the next one, the next line
+    jumps = [(v[1] - v[0]) / du * jitter[0] + (v[2] - v[0]) / dv * jitter[1] for v in corners]
     told = command(raster, along, legs)
     where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
     ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]

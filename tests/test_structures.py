@@ -91,6 +91,7 @@ def test_vacancies_go_and_dopants_shift():
         ({"se-vacancy-top": [0]}, "no atom for a se-vacancy-top at site 0"),
         ({"se-vacancy-top": [2]}, "no atom for a se-vacancy-top at site 2"),
         ({"se-vacancy-top": [99999]}, "no atom"),
+        ({"se-vacancy-top": [-11]}, "no atom for a se-vacancy-top at site -11"),
         ({"hole": [1]}, "unknown defect 'hole'"),
     ],
 )

@@ -75,17 +75,21 @@ def draw_defects(atoms, densities, generator):
     """
     nx, ny = atoms.info["size"]
     tags, free, chosen = atoms.arrays["tags"], np.ones(3 * nx * ny, bool), {}
-    layers = {layer: atoms.arrays["site"][tags == layer] for layer in (TOP, METAL, BOTTOM)}
+    cell, layers = atoms.cell.array, {}
     number, count = _cell_numbers(nx, ny)
-    per_site = abs(np.linalg.det(atoms.cell.array[:2, :2])) / (nx * ny)
+    per_site = abs(cell[0, 0] * cell[1, 1] - cell[0, 1] * cell[1, 0]) / (nx * ny)
     for kind, density in densities.items():
         if not 0 <= density * per_site <= 1:
             raise ValueError(f"density of {kind} = {density} 1/Å² is outside [0, {1 / per_site:.4f}] 1/Å²")
-        sites = layers[_kind(kind).layer]
+        layer = _kind(kind).layer
         if density == 0:
             chosen[kind] = np.zeros(0, int)
             continue
-        hit = sites[(generator(kind).random(count) < density * per_site)[number[sites // 3]]]
+        if layer not in layers:
+            sites = atoms.arrays["site"][tags == layer]
+            layers[layer] = sites, number[sites // 3]
+        sites, cells = layers[layer]
+        hit = sites[generator(kind).random(count)[cells] < density * per_site]
         chosen[kind] = hit[free[hit]]
         free[hit] = False
     return chosen
@@ -196,12 +200,13 @@ def add_defects(
 def _rows(atoms, sites):
     """Find the atoms of the defects, kind -> rows, without kinds of which there is none."""
     have, tags, rows = atoms.arrays["site"], atoms.arrays["tags"], {}
-    order, seen = np.argsort(have, kind="stable"), {int(site) for site in atoms.info.get("defect_site", [])}
+    place, seen = np.full(have.max(initial=0) + 1, -1), {int(site) for site in atoms.info.get("defect_site", [])}
+    place[have] = np.arange(len(have))
     for kind, those in sites.items():
         layer, those = _kind(kind).layer, np.array(those, int).ravel()
         if not those.size:
             continue
-        rows[kind] = at = order[np.minimum(np.searchsorted(have, those, sorter=order), len(have) - 1)]
+        rows[kind] = at = place[those % len(place)]
         for site in those.tolist():
             if site in seen:
                 raise ValueError(f"site {site} is given twice; a site can hold one defect")
