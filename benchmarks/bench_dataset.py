@@ -26,7 +26,7 @@ from stmlab.dataset import samples
 COUNT = {"thesis-main": 2048, "thesis-control": 1024, "realistic": 64, "large-frame": 24}
 STAGES = {
     "draw": (samples.Study, "draw"), "sheet": (microscope, "wse2_sheet"), "path": (microscope, "trajectory"),
-    "densities of states": (assembly, "ldos"), "rest of the junction": (microscope, "build_junction"),
+    "densities of states": (assembly, "ldos"), "rest of the junction": (microscope, "build_junctions"),
     "setpoint": (microscope, "survey"), "current along the path": (microscope, "along"),
     "ideal image": (microscope, "topograph_of"), "noise": (instrument, "hiss"), "lift": (instrument, "lift"),
     "loop": (instrument, "follow"), "labels": (samples, "label"),
