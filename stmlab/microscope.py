@@ -76,7 +76,7 @@ def prepare(p, seed, index, sample=None, tip=None, ideal=True):
     terms[0] += ground
     relief += ground
 
-    lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes))
+    lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes) if changes.size else None)
     hiss = instrument.hiss(path, p, look.contrast, seed, index)
     run = instrument.run(p, junction.kappa, path.step, relief, junction.floor + ground.min(), terms, lift, hiss)
     topograph = topograph_of(junction, raster, look) + plane(p, *raster.xy) if ideal else None
