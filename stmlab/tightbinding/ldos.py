@@ -54,7 +54,7 @@ def ldos(
     only : sequence of int, optional
         Atoms asked for; all N by default.
     precision : {"double", "single"}
-        Of the T-matrix; ``single`` is good to 1e-5 of the largest density, and faster.
+        Of the T-matrix; ``single`` is good to 3e-5 of the largest density, and faster.
     fold : (E, M) array of numbers not below 0, optional
         Return the densities multiplied with this matrix; the T-matrix in single precision is quicker so.
 

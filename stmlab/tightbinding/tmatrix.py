@@ -15,7 +15,7 @@ from .scattering import GROUP, Sites, scatter
 from .table import Table, planes, pristine_green
 
 LARGEST = 300_000  # numbers in a table of one energy; sheets beyond share one
-LEAST = 1e-6  # 1/eV, smallest term of the sum over pairs of defects that counts in single precision
+LEAST = 1e-5  # 1/eV, smallest term of the sum over pairs of defects that counts in single precision
 
 
 def bloch_matrices(cell, model, size):
@@ -217,7 +217,7 @@ def broadened(sheet, model, energies, width, only=None):
 
 
 def quick(sheet, model, energies, width, only=None, per="atom", fold=None):
-    """Do the same in single precision, for each atom or orbital, good to 1e-5 of the largest density.
+    """Do the same in single precision, for each atom or orbital, good to 3e-5 of the largest density.
 
     Sheets of more than a certain size share the table of the largest smaller one: atoms further apart than half of it
     count as unconnected, and so do a defect and an atom where the Green's function between them is too small.

@@ -262,10 +262,10 @@ def test_error_of_all_that_single_precision_leaves_out(cells, model, share, ener
     sheet = hurt(cells, model, share)
     only = np.random.default_rng(1).permutation(len(sheet))[:400]
     exact, found = (ldos(sheet, energies, model, "tmatrix", only=only, precision=p) for p in ("double", "single"))
-    assert 1e-9 < np.abs(found - exact).max() / exact.max() < 1e-5
+    assert 1e-9 < np.abs(found - exact).max() / exact.max() < 3e-5
     fold = np.array([[0.1, 0.0], [0.2, 0.3], [0.0, 0.4]])
     sums = ldos(sheet, energies, model, "tmatrix", only=only, precision="single", fold=fold)
-    np.testing.assert_allclose(sums, exact @ fold, atol=1e-5 * (exact @ fold).max())
+    np.testing.assert_allclose(sums, exact @ fold, atol=3e-5 * (exact @ fold).max())
 
 
 def test_large_sheets_share_a_table():
