@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter1d
 
 from .kernels import nearest as kernel
 from .scan import DEFECT_DTYPE, EVENT_DTYPE
@@ -152,10 +152,11 @@ def visible(scan):
 
     The contrast of a place at a scale s is what a difference of two blurs leaves there of the levelled image,
     :math:`C_s = G_s * z - G_{2s} * z`. A defect shows at s if the contrast at its place is above ``CLEAR`` times the
-    scatter over the image, 1.48 times the median of :math:`|C_s|`, in which noise, streaks and other defects all count,
-    and above ``GREY`` of what the image spans. (Where nothing is to be seen, noise looks like it once in some
-    hundred times, to an expert as well.) Of defects closer than ``APART``, or than 2 s of the stronger one, the
-    stronger one stands for both. Those just outside, less than s away, are kept: one sees their flank.
+    scatter, 1.48 times the median of :math:`|C_s|` over the image, or over the lines nearby where they are worse, in
+    which noise, streaks and other defects all count, and above ``GREY`` of what the image spans. (Where nothing is to
+    be seen, noise looks like it once in some hundred times, to an expert as well.) Of defects closer than ``APART``, or
+    than 2 s of the stronger one, the stronger one stands for both. Those just outside, less than s away, are kept: one
+    sees their flank.
 
     Parameters
     ----------
@@ -189,8 +190,9 @@ def _clearness(scan):
         if s < 0.7 * pixel.max() or 6 * s > min(scan.raster.extent):
             continue
         contrast = np.abs(gaussian_filter(z, s / pixel) - gaussian_filter(z, 2 * s / pixel))
-        limit = max(CLEAR * 1.4826 * np.median(contrast), grey, 1e-6)
-        clear = np.where(outside < s, contrast[tuple(nearest.T)] / limit, 0.0)
+        line = uniform_filter1d(np.median(contrast, axis=1), max(1, round(2 * s / pixel[0])))
+        limit = np.maximum(CLEAR * 1.4826 * np.maximum(line, np.median(line)), max(grey, 1e-6))
+        clear = np.where(outside < s, contrast[tuple(nearest.T)] / limit[nearest[:, 0]], 0.0)
         at[clear > best] = s
         best = np.maximum(best, clear)
     return best, at
