@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .kernels import constant_current as kernel
+from .kernels.pairs import around
 
 FLAT = 1e-2  # 1/Å; ln I of atoms falls at least so fast
 MANY = 10_000  # pairs of atoms, beyond which a frame is worked on in patches ...
@@ -150,11 +151,10 @@ def _parts(junction, x, y, z):
                 yield part, junction
                 continue
             ends = np.array([[v[part].min(), v[part].max()] for v in (x, y, z)])
-            distance = np.linalg.norm(ends.mean(1)[:, None] + everything[:3], axis=0)
             # nothing in the patch is further from its middle than this, so no distance differs by more
             reach = np.linalg.norm(np.ptp(ends, axis=1)) / 2 + kernel.STEP
-            near = distance <= distance.min() + junction.slack + 2 * reach
-            yield part, Part(np.ascontiguousarray(everything[:, near]), junction.kappa, junction.slack, junction.floor)
+            near = around(everything, *ends.mean(1), junction.slack + 2 * reach)
+            yield part, Part(near, junction.kappa, junction.slack, junction.floor)
 
 
 def at_height(junction, x, y, height, dtype=np.float32):

@@ -250,8 +250,11 @@ def _bumps(atoms, centres, height, radius):
     height, radius = (np.broadcast_to(v, len(centres)) for v in (height, radius))
     reach = 6 * radius.max(initial=0)  # e^-18
     which, places = images(centres, atoms.cell, atoms.pbc, x.min(0) - reach, x.max(0) + reach)
+    x, y = np.ascontiguousarray(x.T)
     for k, place in zip(which, places, strict=True):
-        total += height[k] * np.exp(-((x - place[:2]) ** 2).sum(1) / (2 * radius[k] ** 2))
+        square = (x - place[0]) ** 2 + (y - place[1]) ** 2
+        near = np.flatnonzero(square < (6 * radius[k]) ** 2)
+        total[near] += height[k] * np.exp(-square[near] / (2 * radius[k] ** 2))
     return total
 
 
