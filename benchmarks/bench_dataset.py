@@ -9,13 +9,14 @@ expansions: the current at constant height and Newton's method for one topograph
 
 import argparse
 import json
+import multiprocessing
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -43,14 +44,21 @@ def chunks(text, count, size):
     return [(text, 0, first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def without_saving(text, count, threads):
-    """Samples per second of `make_chunk` alone."""
-    size = max(min(128, count // (2 * threads)), 1)
-    start = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(samples.make_chunk, *job) for job in chunks(text, count, size)]:
+def without_saving(text, count, workers, pool=ThreadPoolExecutor):
+    """Samples per second of `make_chunk` alone, once every worker is warm."""
+    size = max(min(128, count // (2 * workers)), 1)
+    with pool(workers) as crew:
+        for future in [crew.submit(samples.make_chunk, *job) for job in chunks(text, 2 * workers * 16, 16)]:
             future.result()
-    return count / (time.perf_counter() - start)
+        start = time.perf_counter()
+        for future in [crew.submit(samples.make_chunk, *job) for job in chunks(text, count, size)]:
+            future.result()
+        return count / (time.perf_counter() - start)
+
+
+def Processes(workers):
+    """Make a pool of fresh processes, as on any system."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
 
 
 def with_saving(made, count, threads):
@@ -101,6 +109,7 @@ def one(name, retrace, count):
     few = max(count // 8, 8)
     stages = split(text, few)
     rates = {str(threads): without_saving(text, count, threads) for threads in (1, 2)}
+    rates["processes"] = without_saving(text, count, 2, Processes)
     saved, size = with_saving(made, count, 2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"first": first, "stages": stages, "rates": rates, "saved": saved, "size": size, "peak": peak}
@@ -145,6 +154,7 @@ def show(name, retrace, found):
     print(f"\n{name}, {passes}: first sample after {found['first']:.2f} s, peak memory {found['peak']:.0f} MB")
     rates = found["rates"]
     print(f"  {rates['1']:8.1f} samples/s on one thread, {rates['2']:8.1f} on two ({rates['2'] / rates['1']:.2f} x)")
+    print(f"  {rates['processes']:8.1f} samples/s in two processes")
     print(f"  {found['saved']:8.1f} samples/s on two threads into a store of {found['size'] / 1e3:.0f} kB a sample")
     for stage, milliseconds in sorted(found["stages"].items(), key=lambda item: -item[1]):
         print(f"  {milliseconds:10.3f} ms  {stage}")
