@@ -5,6 +5,7 @@ import operator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from struct import pack
 
 import numpy as np
 import tomlkit
@@ -34,17 +35,46 @@ def stream(seed, index, name):
     ParameterError
         If seed or index is not such a whole number, or the name is not a word.
     """
-    # Always six 32-bit words: words of varying number would let two (seed, index) pairs collide.
-    words = np.array([_count("seed", seed), _count("index", index), _digest(name)], "<u8").view("<u4")
+    words = np.frombuffer(_where(seed, index) + _digest(name), "<u4")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
+
+def shares(seed, index, names):
+    """Return one number in [0, 1) for each name, uniform and independent of all others.
+
+    Each is the first 53 bits of a hash of seed, index and its own name: what else is drawn never counts.
+
+    Parameters
+    ----------
+    seed, index : int
+        As in `stream`.
+    names : iterable of str
+        What the numbers are for.
+
+    Returns
+    -------
+    list of float
+    """
+    where = _where(seed, index)
+    words = [blake2b(where + _encoded(name), digest_size=8).digest() for name in names]
+    return [(int.from_bytes(word, "little") >> 11) * 2.0**-53 for word in words]
+
+
+def _where(seed, index):
+    """Sixteen bytes, always: of varying number, two (seed, index) pairs could give the same."""
+    return pack("<QQ", _count("seed", seed), _count("index", index))
 
 
 @lru_cache(maxsize=1024)
 def _digest(name):
-    """Return the 64-bit number of a name."""
+    """Return eight bytes that stand for a name."""
+    return blake2b(_encoded(name), digest_size=8).digest()
+
+
+def _encoded(name):
     if not (isinstance(name, str) and name):
         raise ParameterError(f"stream name = {show(name)} is not a word; name what the numbers are for")
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+    return name.encode()
 
 
 def _count(name, value):
@@ -57,8 +87,16 @@ def _count(name, value):
     return number
 
 
+class Law:
+    """What `Uniform`, `LogUniform`, `RootUniform` and `Choice` have in common."""
+
+    def draw(self, rng, whole=False):
+        """Draw one value."""
+        return self.at(rng.random(), whole)
+
+
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(Law):
     """Every value between `low` and `high` alike; with `either_sign`, half of them negated."""
 
     low: float
@@ -74,17 +112,21 @@ class Uniform:
         ends = [sign * end for sign in signs for end in (self.low, self.high)]
         return [*ends, 0] if self.low < 0 < self.high else ends
 
-    def draw(self, rng, whole=False):
-        """Draw one number; `whole` draws integers, both ends included."""
-        if whole:
-            value = int(rng.integers(int(self.low), int(self.high), endpoint=True))
-        else:
-            value = min(max(float(rng.uniform(self.low, self.high)), self.low), self.high)
-        return -value if self.either_sign and rng.integers(2) else value
+    def at(self, share, whole=False):
+        """Return the number below which a share in [0, 1) of the draws lies; `whole` gives integers, ends included.
+
+        With `either_sign`, the upper half of the shares is that of the negative numbers.
+        """
+        sign = 1
+        if self.either_sign:
+            sign, share = (1, 2 * share) if share < 0.5 else (-1, 2 * share - 1)
+        width = self.high - self.low + whole
+        value = self.low + (math.floor(width * share) if whole else width * share)
+        return sign * (int if whole else float)(min(max(value, self.low), self.high))
 
 
 @dataclass(frozen=True)
-class LogUniform:
+class LogUniform(Law):
     """Every factor alike: the logarithm is uniform between those of `low` and `high`, both above 0."""
 
     low: float
@@ -97,13 +139,13 @@ class LogUniform:
         """Return the values that must be legal for every draw to be."""
         return [self.low, self.high]
 
-    def draw(self, rng, whole=False):
-        """Draw one number; `whole` gives the integer k the weight ln((k + 1) / k)."""
-        return _bent(self, rng, whole, math.log, math.exp)
+    def at(self, share, whole=False):
+        """Return the number below which a share of the draws lies; `whole` gives k the weight ln((k + 1) / k)."""
+        return _bent(self, share, whole, math.log, math.exp)
 
 
 @dataclass(frozen=True)
-class RootUniform:
+class RootUniform(Law):
     """The square root is uniform between those of `low` and `high`, both at least 0.
 
     What depends on the root of a parameter is then uniform, such as kappa, which is proportional to that of the
@@ -120,21 +162,21 @@ class RootUniform:
         """Return the values that must be legal for every draw to be."""
         return [self.low, self.high]
 
-    def draw(self, rng, whole=False):
-        """Draw one number; `whole` gives the integer k the weight sqrt(k + 1) - sqrt(k)."""
-        return _bent(self, rng, whole, math.sqrt, lambda root: root * root)
+    def at(self, share, whole=False):
+        """Return the number below which a share of the draws lies; `whole` gives k the weight sqrt(k + 1) - sqrt(k)."""
+        return _bent(self, share, whole, math.sqrt, lambda root: root * root)
 
 
-def _bent(law, rng, whole, there, back):
-    """Draw what is uniform after a transform `there`, whose inverse is `back`."""
+def _bent(law, share, whole, there, back):
+    """Quantile of what is uniform after a transform `there`, whose inverse is `back`."""
     top = law.high + 1 if whole else law.high
-    value = back(there(law.low) + (there(top) - there(law.low)) * float(rng.random()))
+    value = back(there(law.low) + (there(top) - there(law.low)) * share)
     value = min(max(math.floor(value) if whole else value, law.low), law.high)
     return int(value) if whole else float(value)
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Law):
     """One of a few values, each as likely as the others."""
 
     values: tuple
@@ -150,9 +192,9 @@ class Choice:
         """Return the values that must be legal for every draw to be."""
         return list(self.values)
 
-    def draw(self, rng, whole=False):
-        """Draw one of the values."""
-        return self.values[int(rng.integers(len(self.values)))]
+    def at(self, share, whole=False):
+        """Return the value in whose part of [0, 1) the share lies."""
+        return self.values[min(int(len(self.values) * share), len(self.values) - 1)]  # rounding may reach the end
 
 
 @dataclass(frozen=True)

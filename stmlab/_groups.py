@@ -44,6 +44,9 @@ class Defects(Group):
     charge_potential: float = quantity(
         0.1, "eV", -1.0, 1.0, "shift of all energies at a charged dopant; positive for a negative charge")
     charge_radius: float = quantity(10.0, "Å", 3.0, 100.0, "distance over which that shift falls to exp(-1/2)")
+    charge_spread: float = quantity(
+        1.0, "", 1.0, 100.0, "depth of the deepest charge, in parts of the shallowest: as much weaker, as much wider")
+    charge_opposite: float = quantity(0.0, "", 0.0, 1.0, "share of the charged dopants with the opposite charge")
 
 
 class Tip(Group):
@@ -203,6 +206,12 @@ class Noise(Group):
     hum_frequency: float = quantity(50.0, "Hz", 0.1, 1000.0, "frequency of the mains")
     hum_harmonics: float = quantity(
         0.3, "", 0.0, 1.0, "amplitude of the second harmonic, relative; that of the third is its square")
+    spells: float = quantity(
+        0.0, "", 0.0, 1000.0, "mean number of restless spells in a frame, to which flicker and hum keep; 0 = always")
+    spell_share: float = quantity(0.5, "", 0.01, 1.0, "share of the time that is restless")
+    calm: float = quantity(0.2, "", 0.0, 1.0, "strength of flicker and hum between the spells, in parts of that inside")
+    wild_lines: float = quantity(0.0, "", 0.0, 1.0, "share of the lines on which flicker and hum are far stronger")
+    wild_strength: float = quantity(3.0, "", 1.0, 100.0, "how much stronger they are there")
     line_offset: float = quantity(0.0, "Å", 0.0, 5.0, "rms height by which each line is offset")
     telegraph: float = quantity(0.0, "Å", 0.0, 5.0, "height between two states of the tip that come and go")
     telegraph_rate: float = quantity(1.0, "1/s", 0.0, 1000.0, "mean number of switches between those states")

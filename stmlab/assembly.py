@@ -10,8 +10,8 @@ import numpy as np
 
 from .junction import Junction, kappa
 from .parameters import stream
-from .structures import DEFECTS, add_defects, defects, draw_defects, images, tip_named, turned, wse2
-from .tightbinding import best_method, bias_window, broaden, fermi_level, ldos, model_named, spectrum, weights
+from .structures import DEFECTS, add_defects, defects, draw_defects, draw_depths, images, tip_named, turned, wse2
+from .tightbinding import best_method, bias_window, broaden, fermi_level, ldos, model_named, spectrum
 from .tightbinding.threads import one_thread
 
 CELLS = 8  # a sheet has a multiple of so many along each side, so that few different ones occur
@@ -20,17 +20,20 @@ CELLS = 8  # a sheet has a multiple of so many along each side, so that few diff
 def wse2_sheet(parameters, path, seed, index):
     """Build a sheet with random defects, so large that the tip sees each of them at most once on its path."""
     s, d = parameters.sample, parameters.defects
-    extent = 2 * np.hypot(*np.abs(path.bounds).max(0))
-    cells = int(np.ceil(2 / np.sqrt(3) * extent / s.lattice_constant)) + 1  # a rhombus around the circle
+    cells = int(np.ceil(4 / np.sqrt(3) * path.radius / s.lattice_constant)) + 1  # a rhombus around the circle
     cells = -(-cells // CELLS) * CELLS
     elements = model_named(s.model).elements  # the metal first
     sheet = pristine(cells, s.lattice_constant, s.thickness, *elements)
     densities = {kind: getattr(d, kind.replace("-", "_")) for kind in DEFECTS}
     sites = draw_defects(sheet, densities, lambda kind: stream(seed, index, f"defects.{kind}"))
+    depth, sign = 1.0, 1.0
+    if len(charged := sites["charged-dopant"]):
+        depth, lot = draw_depths(sheet, charged, d.charge_spread, stream(seed, index, "defects.charges"))
+        sign = np.where(lot < d.charge_opposite, -1.0, 1.0)
     return add_defects(
         sheet, sites, dopant_potential=d.dopant_potential, oxygen_potential=d.oxygen_potential,
         oxygen_depth=d.oxygen_depth, substitution_potential=d.substitution_potential,
-        charge_potential=d.charge_potential, charge_radius=d.charge_radius,
+        charge_potential=sign * d.charge_potential / depth, charge_radius=d.charge_radius * depth,
     )  # fmt: skip
 
 
@@ -61,23 +64,33 @@ def build_junction(parameters, sample, tip, path, method=None):
     surface : Surface
         Where the top atoms and the defects are.
     """
+    (junction,), surface = build_junctions(parameters, sample, [tip], path, method)
+    return junction, surface
+
+
+def build_junctions(parameters, sample, tips, path, method=None):
+    """Do as `build_junction` does, for several tips above the same sample: a list of junctions, and the surface."""
     j, s, t = parameters.junction, parameters.sample, parameters.tip
     nodes = max(16, int(np.ceil(abs(j.bias) / s.broadening)))  # enough for the narrowest feature there can be
     energy, factor = bias_window(j.bias, j.temperature, nodes)
     with one_thread():  # sums in another order would change the last bits
-        end, density = needle(t, tip, s.broadening)
+        ends, densities = zip(*[needle(t, tip, s.broadening) for tip in tips], strict=True)
         sheet = electrode(sample, s.model, s.broadening, s.fermi, s.fermi_offset, method)
         top = sheet.positions[:, 2].max()
-        low, high = surroundings(path, j.height, np.abs(end[:, :2]).max())
+        low, high = surroundings(path, j.height, max(np.abs(end[:, :2]).max() for end in ends))
         cell, pbc = (sample.cell, sample.pbc) if hasattr(sample, "cell") else (np.eye(3), (False, False, False))
         index, positions = images(sheet.positions, cell, pbc, low, high)
         if not len(index):
             raise ValueError("no atom of the sample lies under the frame; move the sample so that it covers x = y = 0")
-        used, which = np.unique(index, return_inverse=True)
-        pairs = weights(sheet.density(energy, used), density(energy - j.bias), factor)[which]
+        used = np.flatnonzero(np.bincount(index))
+        place = np.zeros(used[-1] + 1, int)
+        place[used] = np.arange(len(used))
+        fold = np.concatenate([density(energy - j.bias) for density in densities]).T * factor[:, None]
+        weights = sheet.density(energy, used, fold)[place[index]]
+        pairs = np.split(weights, np.cumsum([len(end) for end in ends])[:-1], axis=1)
     decay = kappa(j.work_function, j.bias if j.barrier == "tilted" else 0.0)
-    junction = Junction(positions - [0, 0, top], end, pairs, decay)
-    return junction, Surface(*truth(sample, positions, top, low, high), lattice_constant(sample, s.lattice_constant))
+    junctions = [Junction(positions - [0, 0, top], *both, decay) for both in zip(ends, pairs, strict=True)]
+    return junctions, Surface(*truth(sample, positions, top, low, high), lattice_constant(sample, s.lattice_constant))
 
 
 def needle(parameters, tip, broadening):
@@ -128,7 +141,7 @@ class Electrode(NamedTuple):
     """Atoms, and the density of states of some of them at energies from the Fermi level."""
 
     positions: np.ndarray  # (N, 3) Å
-    density: Callable  # (energies (K,) [eV], only (m,)) -> (m, K) 1/eV
+    density: Callable  # (energies (K,) [eV], only (m,), fold (K, M) or None) -> (m, K) 1/eV, or that times fold
 
 
 def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method=None):
@@ -137,11 +150,16 @@ def electrode(atoms, model, broadening, fermi="neutral", offset=0.0, method=None
         return fixed_electrode(*atoms)
     zero = fermi_level(model, fermi if model_named(model).electrons else "zero", offset)
     if isinstance(atoms, str):
-        positions, levels, shares = apex_spectrum(atoms, model)
-        return Electrode(positions, lambda energy, only: broaden(levels, shares[only], energy + zero, broadening))
+        positions, *states = apex_spectrum(atoms, model)
+        return Electrode(positions, multiplied(lambda e, only: near_levels(*states, e + zero, only, broadening)))
     method = method or best_method(atoms, model)
     how = {"model": model, "method": method, "broadening": broadening, "precision": "single"}
-    return Electrode(atoms.positions, lambda energy, only: ldos(atoms, energy + zero, only=only, **how))
+    return Electrode(atoms.positions, lambda e, only, fold=None: ldos(atoms, e + zero, only=only, fold=fold, **how))
+
+
+def multiplied(density):
+    """Give a density of states (energies, only) -> (m, K) a third argument, a matrix (K, M) to multiply it with."""
+    return lambda e, only, fold=None: density(e, only) if fold is None else density(e, only) @ fold
 
 
 def fixed_electrode(positions, weights):
@@ -149,7 +167,7 @@ def fixed_electrode(positions, weights):
     positions, weights = np.asarray(positions, float), np.asarray(weights, float)
     if positions.ndim != 2 or positions.shape[1] != 3 or weights.shape != positions.shape[:1]:
         raise ValueError(f"positions {positions.shape} and weights {weights.shape} must be (N, 3) and (N,)")
-    return Electrode(positions, lambda energy, only: np.repeat(weights[only, None], len(energy), axis=1))
+    return Electrode(positions, multiplied(lambda e, only: np.repeat(weights[only, None], len(e), axis=1)))
 
 
 APEX_SIZE = {"tungsten-spd": 4}  # cells; nine orbitals to an atom make a larger one too slow to diagonalise
@@ -160,3 +178,10 @@ def apex_spectrum(name, model):
     """Positions (M, 3) [Å], levels [eV] and shares of a named apex; the same for every image, so kept."""
     atoms = tip_named(name, APEX_SIZE.get(model, 6))
     return atoms.positions, *spectrum(atoms, model)
+
+
+def near_levels(levels, shares, energies, only, broadening):
+    """Density of states (m, K) [1/eV] of some atoms from their `spectrum`, without levels too far away to count."""
+    reach = 9 * broadening + np.diff(levels).max(initial=0.0)  # the nearest level is 9 sigma nearer: e^-40
+    first, last = np.searchsorted(levels, [energies.min() - reach, energies.max() + reach])
+    return broaden(levels[first:last], shares[only, first:last], energies, broadening)

@@ -175,13 +175,19 @@ def _patience(doing, after=2.0):
 # ---- generate -----------------------------------------------------------------------------------------
 
 
+MANY = 1000  # samples
+
+
 @app.command()
 def generate(
     study: Annotated[str, typer.Argument(help="A bundled study, or a study or parameter file.")],
     count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = ...,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
     out: Annotated[Path, typer.Option(readable=False, help="Folder to write, such as main.zarr.")] = ...,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; as many as cores if left out.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Workers; as many as cores if left out.")] = None,
+    processes: Annotated[
+        bool | None, typer.Option("--processes/--threads", help="What the workers are; processes from 1000 samples on.")
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
     ] = None,
@@ -193,9 +199,12 @@ def generate(
         raise Mistake("give --workers or --scheduler, not both")
     from .dataset import generate
 
+    if processes is None:  # which pay for their start only in a longer run
+        processes = count >= MANY and workers != 1 and not scheduler
     generate(
-        study, count, seed, out, workers, progress=sys.stderr.isatty(), scheduler=scheduler, ideal=ideal, drive=drive
-    )
+        study, count, seed, out, workers, progress=sys.stderr.isatty(), processes=processes, scheduler=scheduler,
+        ideal=ideal, drive=drive,
+    )  # fmt: skip
     print(out)
 
 

@@ -51,20 +51,36 @@ def lift(path, raster, parameters, seed, index, other=None):
     """
     p, n, t = parameters.piezo, parameters.noise, path.time
     draw = lambda name: stream(seed, index, f"noise.{name}")  # noqa: E731
-    out = piezo.drift(t, p.drift_z) + piezo.bend(t, raster.duration, p.bend_z, p.bend_magnitude)
-    out += piezo.settle(t, p.offset_z, p.creep, p.creep_time, p.wait)
+    out = piezo.drift(t, p.drift_z)
+    if p.bend_z:
+        out += piezo.bend(t, raster.duration, p.bend_z, p.bend_magnitude)
+    if p.creep:
+        out += piezo.settle(t, p.offset_z, p.creep, p.creep_time, p.wait)
     if n.flicker:
         nodes = path.node_time.ravel()
         slow = noise.flicker(draw("flicker"), nodes.size, nodes[1] - nodes[0], n.flicker, n.flicker_exponent)
-        out += np.interp(t.ravel(), nodes, slow).reshape(t.shape)
+        out += strength(path, n, draw) * np.interp(t.ravel(), nodes, slow).reshape(t.shape)
     if n.hum:
-        out += noise.hum(t, n.hum, n.hum_frequency, draw("hum").uniform(0, 2 * np.pi), n.hum_harmonics)
+        phase = draw("hum").uniform(0, 2 * np.pi)
+        out += strength(path, n, draw) * noise.hum(t, n.hum, n.hum_frequency, phase, n.hum_harmonics)
     if n.line_offset:
         out += noise.line_offsets(draw("line_offset"), raster.lines, n.line_offset)[:, None, None]
     if n.telegraph:
         out += noise.telegraph(draw("telegraph"), t, n.telegraph, n.telegraph_rate)
-    if other is not None:
+    if other is not None and parameters.tip.change_length:
         out -= parameters.tip.change_length * other
+    return out
+
+
+def strength(path, noises, draw):
+    """How strong flicker and hum are, reading by reading: they come in spells, and are wild on some lines."""
+    out = np.ones((len(path.time), 1, 1))
+    if noises.spells:
+        restless = noise.spells(draw("spells"), path.time, noises.spells, noises.spell_share)
+        out = np.where(restless, 1.0, noises.calm)
+    if noises.wild_lines:
+        wild = draw("wild_lines").random(len(path.time)) < noises.wild_lines
+        out = out * np.where(wild, noises.wild_strength, 1.0)[:, None, None]
     return out
 
 
@@ -88,6 +104,8 @@ def hiss(path, parameters, contrast, seed, index):
 
 def tip_changes(path, parameters, seed, index):
     """Times at which the tip changes to its other apex and back [s]."""
+    if not parameters.tip.changes:
+        return np.zeros(0)
     end = path.time[-1, -1, -1]
     return noise.arrivals(stream(seed, index, "tip.changes"), end, parameters.tip.changes / end)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter1d
 
 from .kernels import nearest as kernel
 from .scan import DEFECT_DTYPE, EVENT_DTYPE
@@ -32,21 +32,10 @@ def image_coordinates(x, y, points):
     ndarray, (D, 2)
         Fractional row and column; outside the frame they run on linearly.
     """
-    points, flat = np.ascontiguousarray(np.reshape(points, (-1, 2)), float), np.zeros(len(points), int)
-    kernel.closest(np.ravel(x), np.ravel(y), points, flat)
-    pixel = np.column_stack(np.unravel_index(flat, x.shape)).astype(int)
-    here = tuple(pixel.T)
-    map_ = np.array([[_slope(v, pixel, axis) for axis in (0, 1)] for v in (x, y)])  # (2: x y, 2: row col, D)
-    gap = points - np.column_stack([x[here], y[here]])
-    return pixel + np.linalg.solve(map_.transpose(2, 0, 1), gap[..., None])[..., 0]
-
-
-def _slope(values, pixel, axis):
-    """Change of an image (L, P) from pixel to pixel along an axis, at pixels (D, 2): that of `numpy.gradient`."""
-    before, after = pixel.copy(), pixel.copy()
-    before[:, axis] = np.maximum(pixel[:, axis] - 1, 0)
-    after[:, axis] = np.minimum(pixel[:, axis] + 1, values.shape[axis] - 1)
-    return (values[tuple(after.T)] - values[tuple(before.T)]) / (after - before)[:, axis]
+    points = np.ascontiguousarray(np.reshape(points, (-1, 2)), float)
+    out = np.empty_like(points)
+    kernel.coordinates(np.ascontiguousarray(x, float), np.ascontiguousarray(y, float), points, out)
+    return out
 
 
 def locate(kinds, sites, points, x, y):
@@ -151,11 +140,11 @@ def masks(scan, kind="thesis"):
 
 
 def _discs(x, y, points, radius):
-    if not len(points):
-        return np.zeros(x.shape)
-    distance = np.empty(x.size)
-    kernel.distances(x.ravel(), y.ravel(), np.ascontiguousarray(points, float), 1.2 * radius, distance)
-    return np.clip(1.1 - distance.reshape(x.shape) / radius, 0.0, 1.0)
+    distance = np.full(x.shape, np.inf)
+    if len(points):
+        flat = (np.ascontiguousarray(v, float) for v in (x, y, points))
+        kernel.distances(*flat, 1.2 * radius, distance)
+    return np.clip(1.1 - distance / radius, 0.0, 1.0)
 
 
 def visible(scan):
@@ -163,10 +152,11 @@ def visible(scan):
 
     The contrast of a place at a scale s is what a difference of two blurs leaves there of the levelled image,
     :math:`C_s = G_s * z - G_{2s} * z`. A defect shows at s if the contrast at its place is above ``CLEAR`` times the
-    scatter over the image, 1.48 times the median of :math:`|C_s|`, in which noise, streaks and other defects all count,
-    and above ``GREY`` of what the image spans. (Where nothing is to be seen, noise looks like it once in some
-    hundred times, to an expert as well.) Of defects closer than ``APART``, or than 2 s of the stronger one, the
-    stronger one stands for both. Those just outside, less than s away, are kept: one sees their flank.
+    scatter, 1.48 times the median of :math:`|C_s|` over the image, or over the lines nearby where they are worse, in
+    which noise, streaks and other defects all count, and above ``GREY`` of what the image spans. (Where nothing is to
+    be seen, noise looks like it once in some hundred times, to an expert as well.) Of defects closer than ``APART``, or
+    than 2 s of the stronger one, the stronger one stands for both. Those just outside, less than s away, are kept: one
+    sees their flank.
 
     Parameters
     ----------
@@ -200,8 +190,9 @@ def _clearness(scan):
         if s < 0.7 * pixel.max() or 6 * s > min(scan.raster.extent):
             continue
         contrast = np.abs(gaussian_filter(z, s / pixel) - gaussian_filter(z, 2 * s / pixel))
-        limit = max(CLEAR * 1.4826 * np.median(contrast), grey, 1e-6)
-        clear = np.where(outside < s, contrast[tuple(nearest.T)] / limit, 0.0)
+        line = uniform_filter1d(np.median(contrast, axis=1), max(1, round(2 * s / pixel[0])))
+        limit = np.maximum(CLEAR * 1.4826 * np.maximum(line, np.median(line)), max(grey, 1e-6))
+        clear = np.where(outside < s, contrast[tuple(nearest.T)] / limit[nearest[:, 0]], 0.0)
         at[clear > best] = s
         best = np.maximum(best, clear)
     return best, at

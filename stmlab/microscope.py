@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import instrument, labels
-from .assembly import Surface, build_junction, wse2_sheet
+from .assembly import Surface, build_junction, build_junctions, wse2_sheet
 from .modes import at_height, expansion, solve
 from .parameters import Parameters
 from .scan import Raster, Scan
@@ -64,19 +64,19 @@ def prepare(p, seed, index, sample=None, tip=None, ideal=True):
     raster = frame(p)
     path = trajectory(raster, p, seed, index)
     sheet, method = (wse2_sheet(p, path, seed, index), "tmatrix") if sample is None else (sample, None)
-    junction, surface = build_junction(p, sheet, p.tip.apex if tip is None else tip, path, method)
+    changes = instrument.tip_changes(path, p, seed, index)
+    tips = [p.tip.apex if tip is None else tip] + [p.tip.other_apex] * bool(changes.size)
+    (junction, *other), surface = build_junctions(p, sheet, tips, path, method)
 
     look = survey(junction, raster, p.junction.height)
-    changes = instrument.tip_changes(path, p, seed, index)
     terms, relief = along(junction, raster, path, look)
-    if changes.size:
-        other, _ = build_junction(p, sheet, p.tip.other_apex, path, method)
-        terms = np.where(changed(path.node_time, changes), along(other, raster, path, look)[0], terms)
+    if other:
+        terms = np.where(changed(path.node_time, changes), along(other[0], raster, path, look)[0], terms)
     ground = plane(p, path.x, path.y)
     terms[0] += ground
     relief += ground
 
-    lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes))
+    lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes) if changes.size else None)
     hiss = instrument.hiss(path, p, look.contrast, seed, index)
     run = instrument.run(p, junction.kappa, path.step, relief, junction.floor + ground.min(), terms, lift, hiss)
     topograph = topograph_of(junction, raster, look) + plane(p, *raster.xy) if ideal else None

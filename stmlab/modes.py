@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .kernels import constant_current as kernel
+from .kernels.pairs import around
 
 FLAT = 1e-2  # 1/Å; ln I of atoms falls at least so fast
+MANY = 10_000  # pairs of atoms, beyond which a frame is worked on in patches ...
+PATCH = 64  # ... of so many places each way
 
 
 def constant_height(junction, raster, height):
@@ -115,14 +120,41 @@ def expansion(junction, x, y, log_setpoint, start=6.0, tolerance=1e-4):
         As in `constant_current`.
     """
     x, y = (np.ascontiguousarray(v, dtype=float) for v in (x, y))
+    terms, z = np.empty((5, *x.shape)), np.empty(x.shape)
     if np.ndim(start):
-        terms = expansions(junction, x, y, start, _precision(tolerance))
-        z = solve(junction, x, y, terms, log_setpoint, tolerance)
+        for part, near in _parts(junction, x, y, start):
+            out = expansions(near, x[part], y[part], start[part], _precision(tolerance))
+            z[part] = solve(near, x[part], y[part], out, log_setpoint, tolerance)
+            terms[:, *part] = out
     else:
-        terms = np.empty((5, *x.shape))
         z, _ = _search(junction, x, y, log_setpoint, start, tolerance, terms)
     terms[1] -= log_setpoint
     return terms, z
+
+
+class Part(NamedTuple):
+    """What the sums need to know of a junction, for one part of a frame."""
+
+    pairs: np.ndarray
+    kappa: float
+    slack: float
+    floor: float
+
+
+def _parts(junction, x, y, z):
+    """Cut a frame with many pairs of atoms into patches, and give each the pairs that can matter there."""
+    everything, size = junction.pairs, PATCH if junction.pairs.shape[1] > MANY else max(x.shape)
+    for row in range(0, x.shape[0], size):
+        for col in range(0, x.shape[1], size):
+            part = slice(row, row + size), slice(col, col + size)
+            if size == max(x.shape):
+                yield part, junction
+                continue
+            ends = np.array([[v[part].min(), v[part].max()] for v in (x, y, z)])
+            # nothing in the patch is further from its middle than this, so no distance differs by more
+            reach = np.linalg.norm(np.ptp(ends, axis=1)) / 2 + kernel.STEP
+            near = around(everything, *ends.mean(1), junction.slack + 2 * reach)
+            yield part, Part(near, junction.kappa, junction.slack, junction.floor)
 
 
 def at_height(junction, x, y, height, dtype=np.float32):

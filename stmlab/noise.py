@@ -208,6 +208,37 @@ def telegraph(rng, time, amplitude, rate):
     return amplitude * (np.searchsorted(switches, time, side="right") % 2)
 
 
+def spells(rng, time, number, share):
+    r"""Whether it is restless: spells of unrest come and go, as in a laboratory with a lift or a street outside.
+
+    Spells and the calm between them last an exponentially distributed while, on average
+    :math:`s T / n` and :math:`(1 - s) T / n`; the first may have begun before the frame.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Its own stream.
+    time : array
+        Since the start of the frame [s]; T is the last of them.
+    number : float
+        n, mean number of spells that begin during the frame.
+    share : float
+        s, share of the time that is restless, in (0, 1].
+
+    Returns
+    -------
+    ndarray of bool, the shape of the time
+    """
+    end, restless = np.max(time), rng.random() < share
+    if share == 1:
+        return np.ones(np.shape(time), bool)
+    lasting, switches = (share * end / number, (1 - share) * end / number), [0.0]
+    while switches[-1] < end:
+        switches.append(switches[-1] + rng.exponential(lasting[(len(switches) % 2 == 1) != restless]))
+    past = np.searchsorted(switches[1:], time, side="right")
+    return (past % 2 == 0) == restless
+
+
 def arrivals(rng, duration, rate):
     """Times of events that know nothing of each other: a Poisson process.
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import tomlkit
 from pydantic import Field
 
-from ._draws import FORMS, Choice, LogUniform, RootUniform, SameAs, Uniform, laws_table, parse_law, stream
+from ._draws import FORMS, Choice, LogUniform, RootUniform, SameAs, Uniform, laws_table, parse_law, shares, stream
 from ._groups import Defects, Feedback, Junction, Noise, Piezo, Raster, Sample, Tip
 from ._resources import data_path, write_text
-from ._tree import Frozen, Leaf, ParameterError, document, of_file, parse, show, unknown
+from ._tree import Frozen, Leaf, ParameterError, check, document, of_file, parse, show, unknown
 
 __all__ = [
     "Choice", "Leaf", "LogUniform", "ParameterError", "Parameters", "RootUniform", "SameAs", "Study", "Uniform",
@@ -88,6 +88,7 @@ class Parameters(Frozen):
 
 GROUPS = {name: branch.annotation for name, branch in Parameters.model_fields.items()}
 LEAVES = {f"{group}.{name}": leaf for group, kind in GROUPS.items() for name, leaf in kind.declared().items()}
+PARTS = {path: tuple(path.split(".")) for path in LEAVES}
 
 
 def leaves(parameters):
@@ -105,10 +106,21 @@ def _group(name, value):
     return GROUPS[name](**value)
 
 
+def _changed(parameters, changes):
+    """Do what `Parameters.set` does, sooner, for words that are known to be legal; numbers are checked again."""
+    groups = {}
+    for path, value in changes.items():
+        group, name = _split(path)
+        groups.setdefault(group, {})[name] = check(path, LEAVES[path], value)
+    return parameters.model_copy(update={
+        group: getattr(parameters, group).model_copy(update=values) for group, values in groups.items()
+    })  # fmt: skip
+
+
 def _split(path):
-    if path not in LEAVES:
+    if path not in PARTS:
         raise unknown("parameter", path, LEAVES)
-    return path.split(".")
+    return PARTS[path]
 
 
 def _existing(path):
@@ -169,12 +181,14 @@ class Study:
 
     def draw(self, seed, index=0):
         """Return the parameters of sample `index`: a pure function of the study, the seed and the index."""
+        laws = {path: law for path, law in self.vary.items() if not isinstance(law, SameAs)}
+        where = shares(seed, index, [f"vary {path}" for path in laws])
         drawn = {
-            path: law.draw(stream(seed, index, f"vary {path}"), whole=LEAVES[path].kind is int)
-            for path, law in self.vary.items() if not isinstance(law, SameAs)
-        }  # fmt: skip
+            path: law.at(share, whole=LEAVES[path].kind is int)
+            for (path, law), share in zip(laws.items(), where, strict=True)
+        }
         copied = {path: law.path for path, law in self.vary.items() if isinstance(law, SameAs)}
-        return self.base.set(drawn | {path: drawn.get(of, self.base[of]) for path, of in copied.items()})
+        return _changed(self.base, drawn | {path: drawn.get(of, self.base[of]) for path, of in copied.items()})
 
     @classmethod
     def load(cls, name_or_path):

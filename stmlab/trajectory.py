@@ -26,6 +26,7 @@ class Path(NamedTuple):
     margin: int  # nodes at either end of a line that belong to the turn-around
     per_pixel: int  # nodes
     bounds: np.ndarray  # (2, 2) Å, lower left and upper right corner of all that is visited or was meant to be
+    radius: float  # Å, of the circle around x = y = 0 that holds all of it
 
     @property
     def step(self) -> float:
@@ -55,16 +56,16 @@ def nodes_per_pixel(raster, steps):
     return next((n for n in divisors if raster.pixel_size[0] <= NODE_SPACING * n), steps)
 
 
-def moments(raster, per_pixel):
-    """Times [s] in order, (L, 2, K), and of each how many pixel times have passed since its leg began (K,)."""
+def moments(raster, per_pixel, legs=2):
+    """Times [s] in order, (L, legs, K), and of each how many pixel times have passed since its leg began (K,)."""
     slots = raster.pixels + 2 * raster.turn
     along = (np.arange(slots * per_pixel) + 0.5) / per_pixel
-    legs = np.arange(2 * raster.lines).reshape(-1, 2, 1) * slots
-    return (legs + along) * raster.dwell, along
+    start = np.arange(2 * raster.lines).reshape(-1, 2, 1)[:, :legs] * slots
+    return (start + along) * raster.dwell, along
 
 
-def command(raster, along):
-    r"""Sample positions x, y that the scanner is told to go to, (L, 2, K) each [Å].
+def command(raster, along, legs=2):
+    r"""Sample positions x, y that the scanner is told to go to, (L, legs, K) each [Å].
 
     The tip runs at constant speed through the frame. Beyond its edge it brakes evenly, so that after s of the m
     pixel times of half a turn-around it is :math:`s - s^2/2m` pixels outside; the slow axis moves on meanwhile.
@@ -75,15 +76,16 @@ def command(raster, along):
         The frame.
     along : (K,) array
         Pixel times since the beginning of the leg.
+    legs : int
+        2, or 1 for the trace alone.
     """
-    m, into = raster.turn, along - raster.turn
-    early, late = np.maximum(-into, 0), np.maximum(into - raster.pixels, 0)
-    forward = np.clip(into, 0, raster.pixels)
-    rows = np.arange(raster.lines)[:, None, None] + np.zeros((2, 1))
+    m, forward = raster.turn, along - raster.turn
+    rows = np.arange(raster.lines)[:, None, None]
     if m:
-        forward = forward + late - late**2 / (2 * m) - early + early**2 / (2 * m)
-        rows = rows + np.stack([-early, late]) / (2 * m)
-    return raster.at(rows, np.stack([forward, raster.pixels - forward]) - 0.5)
+        early, late = np.maximum(-forward, 0), np.maximum(forward - raster.pixels, 0)
+        forward = np.clip(forward, 0, raster.pixels) + late - late**2 / (2 * m) - early + early**2 / (2 * m)
+        rows = rows + np.stack([-early, late])[:legs] / (2 * m)
+    return raster.at(rows, np.stack([forward, raster.pixels - forward])[:legs] - 0.5)
 
 
 def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
@@ -108,28 +110,30 @@ def trajectory(raster, parameters, seed=0, index=0, per_pixel=None):
     p, steps = parameters.piezo, steps_per_pixel(parameters, raster)
     per_pixel = per_pixel or nodes_per_pixel(raster, steps)
     legs = 2 if parameters.raster.retrace == "recorded" else 1
-    time, along = moments(raster, per_pixel)
-    time = time[:, :legs]
+    time, along = moments(raster, per_pixel, legs)
     jitter = [
-        piezo.jitter(stream(seed, index, f"piezo.jitter.{axis}"), raster.lines, rms)[:, None, None]
+        piezo.jitter(stream(seed, index, f"piezo.jitter.{axis}"), raster.lines, rms)[:, None, None] if rms else 0.0
         for axis, rms in (("fast", p.jitter_fast), ("slow", p.jitter_slow))
     ]
-    (x0, y0), (x1, y1), (x2, y2) = (raster.at(*corner) for corner in ((0, 0), (0, 1), (1, 0)))
     du, dv = raster.pixel_size
-    jumps = [f / du * jitter[0] + s / dv * jitter[1] for f, s in ((x1 - x0, x2 - x0), (y1 - y0, y2 - y0))]
-    told = [v[:, :legs] for v in command(raster, along)]
+    corners = raster.at(np.array([0, 0, 1]), np.array([0, 1, 0]))  # the first pixel, the next one, the next line
+    jumps = [(v[1] - v[0]) / du * jitter[0] + (v[2] - v[0]) / dv * jitter[1] for v in corners]
+    told = command(raster, along, legs)
     where = [v + _beyond(v, time, raster, p, axis) + jump for axis, v, jump in zip("xy", told, jumps, strict=True)]
     ends = [(min(a.min(), b.min()), max(a.max(), b.max())) for a, b in zip(told, where, strict=True)]
-    readings = moments(raster, steps)[0][:, :legs]
-    return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends))
+    readings = time if steps == per_pixel else moments(raster, steps, legs)[0]
+    radius = np.sqrt(max((x * x + y * y).max() for x, y in (told, where)))
+    return Path(time, *where, readings, raster.turn * per_pixel, per_pixel, np.transpose(ends), radius)
 
 
 def _beyond(told, time, raster, p, axis):
     """Displacement of one lateral axis beyond the command, the shape of the time [Å]."""
     drift, offset, bend, width = (getattr(p, f"{name}_{axis}") for name in ("drift", "offset", "bend", "hysteresis"))
-    beyond = piezo.drift(time, drift) + piezo.bend(time, raster.duration, bend, p.bend_magnitude)
-    beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
+    beyond = piezo.drift(time, drift)
+    if bend:
+        beyond += piezo.bend(time, raster.duration, bend, p.bend_magnitude)
     if p.creep:
+        beyond += piezo.settle(time, offset, p.creep, p.creep_time, p.wait)
         beyond += piezo.creep(told.ravel(), time[0, 0, 1] - time[0, 0, 0], p.creep, p.creep_time).reshape(told.shape)
     if width:
         model = piezo.of_width(width / 100, p.hysteresis_beta, p.hysteresis_gamma)
@@ -144,5 +148,9 @@ def pixels(values, path):
     A retrace that was skipped is NaN.
     """
     inside = values[:, :, path.margin : values.shape[2] - path.margin]
-    legs = inside.reshape(*inside.shape[:2], -1, path.per_pixel).mean(-1).transpose(1, 0, 2)
-    return np.stack([legs[0], legs[1][:, ::-1] if len(legs) > 1 else np.full_like(legs[0], np.nan)])
+    if path.per_pixel > 1:
+        inside = sum(inside[..., k :: path.per_pixel] for k in range(path.per_pixel)) / path.per_pixel
+    out = np.empty((2, len(inside), inside.shape[2]))
+    out[0] = inside[:, 0]
+    out[1] = inside[:, 1, ::-1] if inside.shape[1] > 1 else np.nan
+    return out

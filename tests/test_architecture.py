@@ -19,7 +19,7 @@ EDGES = {"plot", "interactive", "io", "check", "cli"}
 BASE = {
     "_resources": set(),
     "parameters": {"_resources"},
-    "structures": {"_resources"},
+    "structures": {"kernels", "_resources"},
     "kernels": set(),
     "noise": set(),
     "feedback": {"kernels"},

@@ -5,7 +5,9 @@ import pytest
 from scipy.ndimage import maximum_filter
 
 import stmlab as stm
+from stmlab import instrument
 from stmlab.analysis import level
+from stmlab.trajectory import frame, trajectory
 
 SMALL = {"raster.width": 16, "raster.height": 16, "raster.pixels": 24, "raster.lines": 24}
 QUIET = {"noise.current": 0.0}
@@ -23,6 +25,8 @@ ARTEFACTS = {
     "electronics": {"noise.preamp": 1.0, "junction.current": 1.0},
     "flicker": {"noise.flicker": 0.03},
     "hum": {"noise.hum": 0.02},
+    "spells of flicker": {"noise.flicker": 0.03, "noise.spells": 4.0, "noise.calm": 0.1},
+    "wild lines of hum": {"noise.hum": 0.02, "noise.wild_lines": 0.2},
     "line offsets": {"noise.line_offset": 0.02},
     "telegraph": {"noise.telegraph": 0.05},
     "spikes": {"noise.spikes": 5.0},
@@ -60,7 +64,7 @@ def test_an_artefact_changes_the_image_and_not_the_sample(plain, name):
 
 
 SOURCES = {
-    "noise": ("white", "flicker", "hum", "line_offsets", "telegraph", "arrivals", "spikes"),
+    "noise": ("white", "flicker", "hum", "line_offsets", "telegraph", "spells", "arrivals", "spikes"),
     "piezo": ("drift", "bend", "settle", "creep", "displaced", "jitter"),
 }
 
@@ -266,3 +270,22 @@ def test_a_skipped_retrace_is_missing_and_the_trace_goes_on(plain):
     np.testing.assert_array_equal(scan.masks(), plain.masks())
     np.testing.assert_allclose(scan.height[0, 0], plain.height[0, 0], atol=1e-3)  # the first trace has no past
     np.testing.assert_allclose(scan.height[0, 1:, 8:], plain.height[0, 1:, 8:], atol=0.02)
+
+
+def test_flicker_and_hum_keep_to_their_spells_and_lines():
+    """Between the spells nothing is left if the calm is perfect; wild lines are as much stronger as they say."""
+    p = stm.Parameters().set(SMALL | QUIET | {"noise.flicker": 0.05, "noise.hum": 0.03})
+    everywhere = lifted(p)
+    spells = lifted(p.set({"noise.spells": 3.0, "noise.calm": 0.0}))
+    share = (spells == 0).mean()
+    assert 0.1 < share < 0.9
+    np.testing.assert_array_equal(spells[spells != 0], everywhere[spells != 0])
+    wild = lifted(p.set({"noise.wild_lines": 0.3, "noise.wild_strength": 4.0})) / everywhere
+    assert set(np.unique(wild.round(9))) == {1.0, 4.0}
+    assert np.ptp(wild, axis=(1, 2)).max() < 1e-9
+    assert 0 < (wild[:, 0, 0] > 2).mean() < 0.7
+
+
+def lifted(p):
+    raster = frame(p)
+    return instrument.lift(trajectory(raster, p, 3), raster, p, 3, 0)

@@ -368,6 +368,14 @@ def tiny(tmp_path):
     return tmp_path / "tiny.toml"
 
 
+@pytest.mark.parametrize("how", ["--processes", "--threads"])
+def test_processes_and_threads_make_the_same_dataset(how, tiny, tmp_path):
+    out = tmp_path / "x.zarr"
+    assert run("generate", tiny, "--count", 3, "--seed", 5, "--out", out, "--workers", 2, how) == 0
+    np.testing.assert_array_equal(stmlab.open_dataset(out).images[1], np.float32(
+        stmlab.simulate(stmlab.Study.load(tiny).draw(5, 1), 5, 1).height))  # fmt: skip
+
+
 def test_a_dataset_is_written_and_not_written_again(tiny, tmp_path, capsys):
     out = tmp_path / "x.zarr"
     argv = ["generate", tiny, "--count", 3, "--seed", 5, "--out", out, "--ideal", "--workers", 1]

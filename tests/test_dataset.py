@@ -571,7 +571,7 @@ def test_other_bad_arguments(tmp_path):
         ({"workers": 0}, "workers = 0"),
         ({"chunk": -3}, "chunk = -3"),
         ({"masks": "none"}, "masks = 'none' must be"),
-        ({"executor": 1, "scheduler": "tcp://x:1"}, "not both"),
+        ({"executor": 1, "scheduler": "tcp://x:1"}, "give one of"),
         ({"study": "tihny"}, "unknown study 'tihny'"),
         ({"out": tmp_path / "no" / "x.zarr"}, "not an existing folder"),
     ]:

@@ -228,7 +228,7 @@ def test_other_wrong_files_say_so(tmp_path, frames):
         "d.gwy": (b"GWYP" + b"o\0\xff\0\0\0" * 9, "truncated"),
         "a.nc": (b"hello", "not NetCDF 3"),
         "b.nc": (b"CDF\1x", "damaged"),
-        "a.xyz": (b"x", r"\.xyz is not known; \.sxm, \.gwy, \.nc"),
+        "a.xyz": (b"x", r"\.xyz is not known; \.sxm, _mtrx, .*\.gwy, \.gsf, \.nc"),
         "none": (b"x", "without an ending"),
     }
     for name, (content, says) in cases.items():

@@ -224,14 +224,15 @@ def sheet_and_weight(change):
 @pytest.mark.parametrize("bias", [-1.1, 1.1])
 @pytest.mark.parametrize(("reference", "offset"), [("neutral", 0.1), ("valence", 0.3), ("zero", 0.9)])
 def test_biases_count_from_the_fermi_level(bias, reference, offset):
-    """Against a plain sum over the window."""
+    """Against a plain sum over the window; in the gap, where there is next to nothing, to 1e-7 per eV."""
     model, zero = "fang-2015", fermi_level("fang-2015", reference, offset)
     change = {"sample.model": model, "sample.fermi": reference, "sample.fermi_offset": offset, "junction.bias": bias}
     sheet, weight = sheet_and_weight(change)
     e = np.linspace(0, bias, 401)
     sample = ldos(sheet, e + zero, model, "tmatrix", only=[1])[0]
     apex = ldos(stm.tip("111", 1, "OXX"), e - bias, "tungsten-single-orbital", only=[0])[0]
-    assert weight == pytest.approx(np.trapezoid(sample * apex, e) * np.sign(bias), rel=3e-3)
+    expected = np.trapezoid(sample * apex, e) * np.sign(bias)
+    assert weight == pytest.approx(expected, rel=3e-3, abs=1e-7 * abs(bias) * apex.max())
 
 
 def test_spd_tips_have_their_fermi_level_where_six_electrons_end():
@@ -324,3 +325,16 @@ def test_many_at_a_time_are_the_same_as_one_by_one():
         alone = stm.simulate(one, seed=3, index=7 + k)
         np.testing.assert_array_equal(alone.height, scan.height)
         np.testing.assert_array_equal(alone.defects, scan.defects)
+
+
+def test_charges_of_both_signs_at_different_depths():
+    """Every second charge is turned round, the deeper ones bend the levels less and wider."""
+    p = stm.Parameters().set(SMALL | {"sample.model": "fang-2015", "defects.charged_dopant": 0.004})
+    path = trajectory(frame(p), p)
+    one = wse2_sheet(p, path, 3, 0)
+    both = wse2_sheet(p.set({"defects.charge_opposite": 0.5}), path, 3, 0)
+    deep = wse2_sheet(p.set({"defects.charge_spread": 3.0}), path, 3, 0)
+    np.testing.assert_array_equal(both.info["defect_site"], one.info["defect_site"])
+    assert one.arrays["potential"].min() >= 0
+    assert both.arrays["potential"].min() < -0.05
+    assert np.std(deep.arrays["potential"]) < np.std(one.arrays["potential"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+from stmlab import modes
 from stmlab.junction import Junction, kappa, log_current
 from stmlab.kernels.constant_current import cubic_step, expand, next_height
 from stmlab.modes import constant_current, constant_height, newton
@@ -226,3 +227,16 @@ def test_kappa_falls_when_a_bias_tilts_the_barrier():
     assert kappa(4.5, -1.0) == pytest.approx(kappa(4.0))
     with pytest.raises(ValueError, match="leaves no barrier"):
         kappa(4.5, 9.0)
+
+
+def test_patches_of_a_frame_with_many_pairs_change_nothing(sheet, monkeypatch):
+    """What is left out in a patch would have been left out in its tiles as well."""
+    raster = Raster(30, 30, 150, 100, angle=20)
+    start = 5 + 0.3 * np.sin(raster.xy[0])
+    whole = modes.expansion(sheet, *raster.xy, -8.0, start)
+    monkeypatch.setattr(modes, "MANY", 10)
+    sizes = [part.pairs.shape[1] for _, part in modes._parts(sheet, *raster.xy, start)]
+    assert len(sizes) == 6
+    assert min(sizes) < sheet.pairs.shape[1]
+    for one, other in zip(whole, modes.expansion(sheet, *raster.xy, -8.0, start), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-5)

@@ -227,3 +227,20 @@ def test_the_exponent_of_flicker_does_not_change_what_is_drawn(exponent):
     a, b = noise.flicker(one, 1000, DT, 1.0, 1.0), noise.flicker(other, 1000, DT, 1.0, exponent)
     assert one.random() == other.random()
     assert np.corrcoef(a, b)[0, 1] > 0.7
+
+
+# ---- spells ---------------------------------------------------------------------------------------------
+
+
+def test_spells_have_their_number_and_share():
+    time = np.linspace(0, 1000, 200_000)
+    on = np.array([noise.spells(rng(seed), time, 40, 0.3) for seed in range(60)])
+    assert on.mean() == pytest.approx(0.3, abs=0.01)
+    begins = (np.diff(on.astype(int), axis=1) == 1).sum(1)
+    assert begins.mean() == pytest.approx(40, rel=0.05)
+    assert on[:, 0].mean() == pytest.approx(0.3, abs=0.2)  # some frames begin within a spell
+    lasting = np.diff(np.flatnonzero(np.diff(on[0].astype(int))))
+    assert lasting.std() == pytest.approx(lasting.mean(), rel=0.6)  # exponential, two kinds mixed
+    assert noise.spells(rng(), time, 5, 1.0).all()
+    shaped = noise.spells(rng(1), time.reshape(4, 2, -1), 40, 0.3)
+    np.testing.assert_array_equal(shaped.ravel(), on[1])

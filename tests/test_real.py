@@ -147,6 +147,17 @@ def test_authors_table(tmp_path):
     assert image.labels == ("SBT", "LDP")
 
 
+def test_authors_first_pass(tmp_path):
+    """Without the names of the columns, and with clicks by accident, as their annotation tool wrote it."""
+    (tmp_path / NAME).touch()
+    (tmp_path / "first.csv").write_text(
+        f"Small Bright Trough,1,2,30,40,{NAME},512,256\nLarge Bright Peak,8,9,1,0,{NAME},512,256\n"
+        f"WSe2 Atoms,492,481,1,0,{NAME},512,256\n"
+    )
+    (image,) = labelled_images(tmp_path, table=tmp_path / "first.csv")
+    assert (image.boxes.tolist(), image.labels, image.size) == ([[1, 2, 30, 40]], ("SBT",), (512, 256))
+
+
 def test_our_table_wins_and_paths_are_not_followed(tmp_path):
     (tmp_path / NAME).touch()
     head = "file,width_nm,bias_V,width_px,height_px,box_x,box_y,box_width,box_height,label\n"
@@ -165,6 +176,8 @@ def test_our_table_wins_and_paths_are_not_followed(tmp_path):
         (AUTHORS + f"Small Dim Peak,1,nan,3,4,{NAME},5,5\n", "without a size"),
         (AUTHORS + f"Small Dim Peak,one,2,3,4,{NAME},5,5\n", "damaged"),
         (AUTHORS + "Small Dim Peak,1,2,3,4,odd.jpg,5,5\n", "cannot be read off its name"),
+        (AUTHORS + f"Small Dim Peak,1,2,3,4,{NAME},0,5\n", "0 x 5 pixels"),
+        ("Small Dim Peak,1,2,3,4\n", "must name"),
     ],
 )
 def test_wrong_tables_say_so(tmp_path, text, says):
@@ -239,6 +252,7 @@ def test_labelled_images():
         pixels = load_image(image.path)
         assert (image.boxes[:, :2] >= 0).all()
         assert (image.boxes[:, :2] + image.boxes[:, 2:] <= pixels.shape[::-1]).all()
+        assert image.size == pixels.shape[::-1]
         assert 3 <= image.width_nm <= 50
         assert len(image.labels) == len(image.boxes) > 0
         assert set("".join(image.labels)) <= set("SLBDPT")

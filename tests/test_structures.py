@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from ase.build import mx2
 from ase.io import read, write
+from scipy.spatial.transform import Rotation
+from scipy.stats import kstest
 
 from stmlab.structures import (
     BOTTOM,
@@ -11,6 +13,7 @@ from stmlab.structures import (
     add_defects,
     defects,
     draw_defects,
+    draw_depths,
     images,
     tip,
     tip_named,
@@ -88,6 +91,7 @@ def test_vacancies_go_and_dopants_shift():
         ({"se-vacancy-top": [0]}, "no atom for a se-vacancy-top at site 0"),
         ({"se-vacancy-top": [2]}, "no atom for a se-vacancy-top at site 2"),
         ({"se-vacancy-top": [99999]}, "no atom"),
+        ({"se-vacancy-top": [-11]}, "no atom for a se-vacancy-top at site -11"),
         ({"hole": [1]}, "unknown defect 'hole'"),
     ],
 )
@@ -135,6 +139,42 @@ def test_images_fill_a_rectangle_with_the_right_density():
     assert len(np.unique(np.round(positions, 6), axis=0)) == len(positions)
     shift = (positions - sheet.positions[index])[:, :2] @ np.linalg.inv(np.asarray(sheet.cell)[:2, :2])
     np.testing.assert_allclose(shift, np.round(shift), atol=1e-9)
+
+
+@pytest.mark.parametrize("pbc", [(True, True), (True, False), (False, True), (False, False)])
+def test_images_are_all_there_are_and_in_order(pbc):
+    """Against every translation within far more than the rectangle, tried one by one."""
+    rng = np.random.default_rng(5)
+    cell = np.array([[7.0, 0.4, 0], [-3.0, 5.0, 0], [0, 0, 20]])
+    points = rng.uniform(-9, 9, (6, 3))  # some of them outside the cell
+    low, high = np.array([-11.0, -3.0]), np.array([17.0, 21.0])
+    index, positions = images(points, cell, pbc, low, high)
+    spans = [range(-12, 13) if periodic else [0] for periodic in pbc]
+    wanted = [(n, *(p[:2] + i * cell[0, :2] + j * cell[1, :2]), p[2])
+              for n, p in enumerate(points) for i in spans[0] for j in spans[1]]  # fmt: skip
+    wanted = np.array([row for row in wanted if np.all((low <= row[1:3]) & (row[1:3] <= high))]).reshape(-1, 4)
+    np.testing.assert_array_equal(index, wanted[:, 0])
+    np.testing.assert_allclose(positions, wanted[:, 1:], atol=1e-12)
+    nothing, nowhere = images(np.zeros((0, 3)), cell, pbc, low, high)
+    assert (nothing.shape, nowhere.shape) == ((0,), (0, 3))
+
+
+def test_a_kind_without_sites_changes_nothing():
+    sheet = wse2((3, 3))
+    out = add_defects(sheet, dict.fromkeys(DEFECTS, ()))
+    assert set(out.arrays) == {"numbers", "positions", "tags", "site", "onsite", "potential"}
+    assert len(out) == 27
+    assert not out.arrays["onsite"].any()
+    assert len(defects(out)[0]) == 0
+
+
+def test_the_sheet_that_defects_are_added_to_stays_as_it_was():
+    sheet = add_defects(wse2((4, 4)), {"oxygen-top": [1]})
+    before = sheet.copy()
+    add_defects(sheet, {"oxygen-bottom": [2], "w-vacancy": [6], "charged-dopant": [9]})
+    for name, values in before.arrays.items():
+        np.testing.assert_array_equal(sheet.arrays[name], values)
+    assert sheet.info == before.info
 
 
 def test_a_flake_is_not_repeated():
@@ -236,7 +276,44 @@ def test_a_tip_can_be_turned_and_tilted():
     np.testing.assert_allclose(turned([[1.0, 0, 0]], rotation=90)[0], [0, 1, 0], atol=1e-12)
 
 
+def test_turning_is_that_of_scipy_s_rotations():
+    points = np.random.default_rng(1).normal(size=(5, 3))
+    for rotation, tilt, azimuth in ((0, 0, 0), (33, 0, 120), (-70, 25, 0), (200, 12, -130)):
+        alpha = np.deg2rad(azimuth)
+        lean = Rotation.from_rotvec(np.deg2rad(tilt) * np.array([-np.sin(alpha), np.cos(alpha), 0]))
+        wanted = (lean * Rotation.from_rotvec([0, 0, np.deg2rad(rotation)])).apply(points)
+        np.testing.assert_allclose(turned(points, rotation, tilt, azimuth), wanted, atol=1e-12)
+
+
 def test_several_atoms_of_a_plane_make_a_double_tip():
     foot = tip("111", 3, "OXXOXX").positions[:2]
     assert foot[:, 2].tolist() == pytest.approx([0, 0])
     assert np.linalg.norm(foot[1] - foot[0]) > 4
+
+
+# ---- charges at different depths ------------------------------------------------------------------------
+
+
+def test_charges_add_up_each_with_its_own_potential_and_radius():
+    sheet = wse2((14, 14))
+    first, second = 3 * (3 * 14 + 3), 3 * (9 * 14 + 8)
+    both = add_defects(sheet, {"charged-dopant": [first, second]}, charge_potential=[0.2, -0.1], charge_radius=[4, 7])
+    alone = [
+        add_defects(sheet, {"charged-dopant": [site]}, charge_potential=u, charge_radius=r).arrays["potential"]
+        for site, u, r in ((first, 0.2, 4), (second, -0.1, 7))
+    ]
+    np.testing.assert_allclose(both.arrays["potential"], sum(alone), atol=1e-12)
+    with pytest.raises(ValueError, match="charge_radius"):
+        add_defects(sheet, {"charged-dopant": [first, second]}, charge_radius=[4, 0])
+
+
+def test_depths_are_spread_evenly_in_their_logarithm_and_belong_to_the_cells():
+    small, large = wse2((40, 40)), wse2((64, 64))
+    every = 3 * np.arange(40 * 40)
+    depth, lot = draw_depths(small, every, 4.0, np.random.default_rng(0))
+    assert kstest(np.log(depth) / np.log(4), "uniform").pvalue > 0.01
+    assert kstest(lot, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(depth, lot)[0, 1]) < 0.08
+    np.testing.assert_array_equal(draw_depths(small, every, 1.0, np.random.default_rng(0))[0], 1.0)
+    same = zip((small, large), (40, 64), strict=True)
+    np.testing.assert_array_equal(*(draw_depths(s, [3 * (5 * n + 7)], 4.0, np.random.default_rng(0)) for s, n in same))

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
 from stmlab._resources import data_path
 from stmlab.parameters import (
+    GROUPS,
     Choice,
     LogUniform,
     ParameterError,
@@ -19,6 +21,7 @@ from stmlab.parameters import (
     Study,
     Uniform,
     leaves,
+    shares,
     stream,
 )  # fmt: skip
 
@@ -66,6 +69,25 @@ def test_wrong_names_are_refused(wrong):
         stream(0, 0, wrong)
 
 
+def test_a_share_depends_on_seed_index_and_its_own_name_alone():
+    assert shares(1, 2, ["a", "b", "c"]) == [shares(1, 2, [name])[0] for name in "abc"]
+    seeds = [0, 1, 2, 2**32, 2**32 + 1, 2**64 - 1]
+    drawn = [share for s in seeds for k in seeds for share in shares(s, k, ("a", "b", "ab"))]
+    assert len(set(drawn)) == 6 * 6 * 3
+    assert all(type(share) is float and 0 <= share < 1 and share * 2**53 % 1 == 0 for share in drawn)
+    with pytest.raises(ParameterError, match="stream name"):
+        shares(0, 0, [""])
+
+
+@pytest.mark.parametrize("of", [lambda k: (k, 0), lambda k: (0, k), lambda k: (5, 2**48 * k)])
+def test_shares_are_uniform_and_independent_along_seeds_and_indices(of):
+    drawn = np.array([shares(*of(k), ("vary junction.bias", "vary junction.height", "x")) for k in range(3000)])
+    assert all(kstest(column, "uniform").pvalue > 1e-4 for column in drawn.T)
+    assert all(kstest(column * 2**20 % 1, "uniform").pvalue > 1e-4 for column in drawn.T)
+    together = np.column_stack([drawn[:-1], drawn[1:]])  # three names, and the same of the neighbour
+    assert np.abs(np.corrcoef(together.T) - np.eye(6)).max() < 5 / math.sqrt(3000)
+
+
 # ---- distributions ------------------------------------------------------------------------------------
 
 numbers = st.floats(-1e6, 1e6)
@@ -106,6 +128,26 @@ def test_moments_are_those_of_the_closed_forms():
     digits = [LogUniform(1, 9).draw(rng, whole=True) for _ in range(n)]  # Benford's law
     assert np.abs(np.bincount(digits)[1:] / n - np.log10(1 + 1 / np.arange(1, 10))).max() < 5 * 0.5 / math.sqrt(n)
     assert {Choice(["a", "b"]).draw(rng) for _ in range(50)} == {"a", "b"}
+
+
+TOP = 1 - 2.0**-53  # the largest share
+
+
+def test_laws_turn_shares_into_their_quantiles():
+    assert [Uniform(2, 6).at(share) for share in (0.0, 0.25, TOP)] == pytest.approx([2, 3, 6])
+    assert [Uniform(2, 6, either_sign=True).at(s) for s in (0.0, 0.25, 0.5, 0.75)] == [2, 4, -2, -4]
+    assert [Uniform(1, 4).at(share, whole=True) for share in (0.0, 0.249, 0.25, TOP)] == [1, 1, 2, 4]
+    assert [LogUniform(1e-2, 1e2).at(share) for share in (0.0, 0.5, TOP)] == pytest.approx([1e-2, 1, 1e2])
+    assert [RootUniform(4, 16).at(share) for share in (0.0, 0.5, TOP)] == pytest.approx([4, 9, 16])
+    assert [Choice(["abc", "d", "e"]).at(share) for share in (0.0, 0.34, TOP)] == ["abc", "d", "e"]
+
+
+@pytest.mark.parametrize("law", [Uniform(1, 3), Uniform(0, 3, either_sign=True), LogUniform(1, 3), RootUniform(0, 3)])
+def test_the_last_share_stays_inside(law):
+    for whole in (True, False):
+        for share in (0.0, 0.5 - 2.0**-53, 0.5, TOP):
+            assert abs(law.at(share, whole)) <= 3
+            assert type(law.at(share, whole)) is (int if whole else float)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +195,8 @@ def test_a_sample_is_a_pure_function_of_study_seed_and_index():
 
 def test_the_draws_never_change():
     drawn = Study(vary=VARY).draw(1, 2)
-    assert (drawn.junction.bias, drawn.raster.pixels, drawn.tip.apex) == (0.2431825712065222, 54, "001-0-O")
-    assert drawn.noise.current == pytest.approx(0.004012575272382351, rel=1e-14)  # the platform's exp
+    assert (drawn.junction.bias, drawn.raster.pixels, drawn.tip.apex) == (0.20116106261152852, 56, "001-0-O")
+    assert drawn.noise.current == pytest.approx(0.01068388471012326, rel=1e-14)  # the platform's exp
 
 
 def test_varying_one_more_leaf_moves_no_other():
@@ -162,6 +204,49 @@ def test_varying_one_more_leaf_moves_no_other():
     for k in range(5):
         few, many = Study(vary=VARY).draw(1, k), more.draw(1, k)
         assert many.set({"piezo.drift_x": 0.0}) == few
+
+
+@pytest.mark.parametrize("path", sorted(data_path("studies").glob("*.toml")), ids=lambda path: path.stem)
+def test_what_is_drawn_is_what_set_would_make_of_it(path):
+    """A draw leaves out the checks of words, which the study made of all of them beforehand."""
+    study = Study.load(path.stem)
+    for k in range(5):
+        drawn = study.draw(3, k)
+        checked = study.base.set({path: drawn[path] for path in study.vary})
+        assert drawn == checked
+        assert hash(drawn) == hash(checked)
+        assert pickle.loads(pickle.dumps(drawn)) == checked
+        assert leaves(drawn) == leaves(checked)
+        assert [type(leaf.value) for leaf in leaves(drawn).values()] == [leaf.kind for leaf in leaves(drawn).values()]
+
+
+def test_no_rule_ties_two_parameters_to_each_other():
+    """What is legal one by one is legal together: a draw may therefore check each on its own."""
+    for kind in [Parameters, *GROUPS.values()]:
+        rules = kind.__pydantic_decorators__
+        assert not rules.model_validators
+        assert not rules.root_validators
+        assert all(len(rule.info.fields) and rule.info.mode == "after" for rule in rules.field_validators.values())
+    assert {name for kind in GROUPS.values() for rule in kind.__pydantic_decorators__.field_validators.values()
+            for name in rule.info.fields} == {"apex", "second_apex", "other_apex", "bias"}  # fmt: skip
+
+
+def test_a_number_out_of_bounds_is_refused_even_when_drawn(monkeypatch):
+    study = Study(vary={"junction.bias": Uniform(0.2, 0.5)})
+    monkeypatch.setattr(Uniform, "at", lambda *_, **__: 7.0)
+    with pytest.raises(ParameterError, match=r"junction.bias = 7 V is outside \[-3, 3\] V"):
+        study.draw(0, 0)
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3), st.booleans(), st.integers(0, 2**53 - 1))
+def test_no_legal_range_holds_a_bias_that_is_not(a, b, either_sign, share):
+    """The one gap inside a range: a law must begin or end beyond it, or be refused."""
+    law = (abs(a), abs(b)) if either_sign else (a, b)
+    try:
+        study = Study(vary={"junction.bias": Uniform(min(law), max(law), either_sign)})
+    except ParameterError:
+        return
+    Parameters().set({"junction.bias": study.vary["junction.bias"].at(share * 2.0**-53)})
 
 
 def test_what_does_not_vary_is_the_base():

@@ -7,18 +7,29 @@ rows into space. Nothing read here is executed, and no length that a file states
 from pathlib import Path
 
 from ._files import FileError, MissingPackage, aside, blamed, readable
+from .anfatec import read_anfatec
+from .gsf import read_gsf
 from .gwy import encode_gwy, read_gwy
 from .images import draw, encode_png, load_image, picture
+from .matrix import read_mtrx, read_parameter_file
+from .measured import MeasuredSpectra
+from .nanonis import read_3ds, read_dat
 from .netcdf import encode_netcdf, read_netcdf, to_xarray
 from .real import LabelledImage, fetch_real, labelled_images, real_data
+from .sm4 import read_sm4, read_sm4_spectra
 from .sxm import read_sxm
 
 __all__ = [
-    "FileError", "LabelledImage", "MissingPackage", "draw", "fetch_real", "labelled_images", "load_image",
-    "load_scan", "picture", "real_data", "save_scan", "to_xarray",
+    "FileError", "LabelledImage", "MeasuredSpectra", "MissingPackage", "draw", "fetch_real", "labelled_images",
+    "load_image", "load_scan", "load_spectra", "picture", "real_data", "save_scan", "to_xarray",
 ]  # fmt: skip
 
-READERS = {".sxm": read_sxm, ".gwy": read_gwy, ".nc": read_netcdf}
+# By how a name ends: MATRIX writes .Z_mtrx, .I_mtrx, ... and .mtrx for the parameters.
+READERS = {
+    ".sxm": read_sxm, "_mtrx": read_mtrx, ".sm4": read_sm4, ".int": read_anfatec, ".txt": read_anfatec,
+    ".gwy": read_gwy, ".gsf": read_gsf, ".nc": read_netcdf, ".mtrx": read_parameter_file,
+}  # fmt: skip
+SPECTRA = {".3ds": read_3ds, ".dat": read_dat, ".sm4": read_sm4_spectra}
 WRITERS = {".gwy": encode_gwy, ".nc": encode_netcdf, ".png": encode_png}
 
 
@@ -28,9 +39,11 @@ def load_scan(path, channel="Z"):
     Parameters
     ----------
     path : path-like
-        Nanonis ``.sxm``, Gwyddion ``.gwy``, or ``.nc`` as `save_scan` writes it.
+        Nanonis ``.sxm``; Omicron MATRIX ``.Z_mtrx`` with the session's ``.mtrx`` beside it; RHK ``.sm4``; Anfatec
+        ``.txt`` with its ``.int`` files beside it, or one of these; Gwyddion ``.gwy`` and ``.gsf``; ``.nc`` as
+        `save_scan` writes it. Capital letters do not matter.
     channel : str
-        Recorded signal that becomes `Scan.height`.
+        Recorded signal that becomes `Scan.height`; "Z" is the topography.
 
     Returns
     -------
@@ -58,6 +71,38 @@ def load_scan(path, channel="Z"):
         return reader(path, channel)
 
 
+def load_spectra(path):
+    """Read measured spectra from a file.
+
+    Parameters
+    ----------
+    path : path-like
+        Nanonis grid ``.3ds`` or point spectrum ``.dat``, or RHK ``.sm4``.
+
+    Returns
+    -------
+    MeasuredSpectra
+        Bias [V], signals in SI units, positions [Å].
+
+    Raises
+    ------
+    ValueError
+        If the file is empty, truncated, damaged or of an unknown kind, or sweeps anything but the bias.
+    OSError
+        If there is no such file or it may not be read.
+
+    Examples
+    --------
+    >>> grid = load_spectra("NanonisReader_STS_grid_lockin.3ds")    # doctest: +SKIP
+    >>> grid.current.shape                                          # doctest: +SKIP
+    (30, 30, 200)
+    """
+    path = readable(path)
+    reader = _by_suffix(SPECTRA, path, "read")
+    with blamed(path):
+        return reader(path)
+
+
 def save_scan(scan, path):
     """Write a scan to a file; a failure leaves what was there before.
 
@@ -83,8 +128,8 @@ def save_scan(scan, path):
 
 
 def _by_suffix(table, path, done):
-    try:
-        return table[path.suffix.lower()]
-    except KeyError:
-        kind = path.suffix or "a name without an ending"
-        raise FileError(f"{path}: {kind} is not known; {', '.join(table)} can be {done}") from None
+    for ending, function in table.items():
+        if path.name.lower().endswith(ending):
+            return function
+    kind = path.suffix or "a name without an ending"
+    raise FileError(f"{path}: {kind} is not known; {', '.join(table)} can be {done}")

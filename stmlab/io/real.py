@@ -19,7 +19,8 @@ from ._files import FileError, blamed, need, read_bounded, readable
 
 VARIABLE = "STMLAB_REAL_DATA"
 LABELS_LIMIT = 2**23  # bytes; the authors' whole file is 250 kB
-NAME = re.compile(r"_(?P<bias>[+-]?\d+(?:\.\d+)?)V_(?P<width>\d+(?:\.\d+)?)x\d+(?:\.\d+)?_", re.ASCII)
+NAME = re.compile(r"_(?P<bias>[+-]?\d+(?:\.\d+)?)V_(?P<width>\d+(?:\.\d+)?)[xX]\d+(?:\.\d+)?_", re.ASCII)
+AUTHORS = ("label", "x", "y", "width", "height", "filename", "resX", "resY")  # columns, in their order
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class LabelledImage:
         x and y of the top left corner, width and height [pixels from the top left of the image].
     labels : tuple of str
         Contrast class of each box: S or L (small or large), B or D (bright or dim), P or T (peak or trough).
+    size : tuple of int
+        Width and height of the image in pixels on which the boxes were drawn.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class LabelledImage:
     bias: float
     boxes: np.ndarray
     labels: tuple
+    size: tuple
 
 
 # ---- where they are, and how to get them --------------------------------------------------------------
@@ -147,7 +151,7 @@ def _check_unhashed(entry, target):
 # ---- what experts labelled ----------------------------------------------------------------------------
 
 
-def labelled_images(folder):
+def labelled_images(folder, table=None):
     """Read the experts' boxes of the images in a folder.
 
     Parameters
@@ -155,6 +159,8 @@ def labelled_images(folder):
     folder : path-like
         Holds the images and ``boxes.csv`` (ours) or ``annotations.csv`` (the authors'), itself or in its
         ``ml-stm-dev``.
+    table : path-like, optional
+        Another table of the authors' form, such as the one of their first pass.
 
     Returns
     -------
@@ -168,6 +174,9 @@ def labelled_images(folder):
     """
     folder = Path(folder)
     folder = folder / "ml-stm-dev" if (folder / "ml-stm-dev").is_dir() else folder
+    if table is not None:
+        with blamed(table):
+            return _records(folder, _annotations(Path(table)))
     for name, read in (("boxes.csv", _boxes), ("annotations.csv", _annotations)):
         if (folder / name).is_file():
             with blamed(folder / name):
@@ -181,9 +190,10 @@ def _records(folder, table):
     for name in sorted(table):
         if Path(name).name == name and (folder / name).is_file():
             bias, width = _conditions(name)
-            boxes = np.array([box for box, _ in table[name]], dtype=float).reshape(-1, 4)
-            labels = tuple(label for _, label in table[name])
-            records.append(LabelledImage(folder / name, width, bias, boxes, labels))
+            entries, size = table[name]
+            boxes = np.array([box for box, _ in entries], dtype=float).reshape(-1, 4)
+            labels = tuple(label for _, label in entries)
+            records.append(LabelledImage(folder / name, width, bias, boxes, labels, size))
     return records
 
 
@@ -196,29 +206,43 @@ def _conditions(name):
 
 
 def _boxes(path):
-    """Return our table: image name -> [(box, label)]."""
+    """Return our table: image name -> ([(box, label)], size)."""
     columns = ("box_x", "box_y", "box_width", "box_height")
     table = {}
-    for row in _rows(path, ("file", *columns, "label")):
-        table.setdefault(row["file"], []).append((_box(row, columns), row["label"]))
+    for row in _rows(path, ("file", "width_px", "height_px", *columns, "label")):
+        entries, _ = table.setdefault(row["file"], ([], _size(row, "width_px", "height_px")))
+        entries.append((_box(row, columns), row["label"]))
     return table
 
 
 def _annotations(path):
-    """Return the authors' table: image name -> [(box, initials of the label)], without boxes of lattices."""
-    columns = ("x", "y", "width", "height")
-    table = {}
-    for row in _rows(path, ("label", *columns, "filename", "resX", "resY")):
-        boxes = table.setdefault(row["filename"], [])
-        if "Atoms" not in row["label"]:
-            boxes.append((_box(row, columns), "".join(word[0] for word in row["label"].split())))
+    """Return the authors' table: image name -> ([(box, initials of the label)], size).
+
+    Boxes of the lattice are left out, and so is what has no width or no height: clicks by accident.
+    """
+    columns, table = AUTHORS[1:5], {}
+    for row in _rows(path, AUTHORS):
+        entries, _ = table.setdefault(row["filename"], ([], _size(row, "resX", "resY")))
+        clicked = any(row[side].strip() == "0" for side in ("width", "height"))
+        if "Atoms" not in row["label"] and not clicked:
+            entries.append((_box(row, columns), "".join(word[0] for word in row["label"].split())))
     return table
+
+
+def _size(row, *columns):
+    size = tuple(int(row[column]) for column in columns)
+    if min(size) < 1:
+        raise FileError(f"has an image of {size[0]} x {size[1]} pixels, so it is damaged")
+    return size
 
 
 def _rows(path, columns):
     """Return the rows of a CSV file that has these columns, each complete."""
     text = read_bounded(readable(path), LABELS_LIMIT).decode("utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    first = next(csv.reader(io.StringIO(text, newline="")), [])
+    # The authors' annotation tool leaves the names of the columns out, if one lets it.
+    bare = len(first) == len(columns) and columns == AUTHORS and all(word.isdecimal() for word in first[6:])
+    reader = csv.DictReader(io.StringIO(text, newline=""), AUTHORS if bare else None)
     if not set(columns) <= set(reader.fieldnames or ()):
         raise FileError(f"is no table of boxes: its first line must name {', '.join(columns)}")
     rows = list(reader)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from . import INLINED
+from . import INLINED, OPTIONS
 
 FAR = 1e30
 AWAY = 1e3  # Å; where pairs of no weight are put, so that no tip can be at their place
@@ -41,6 +41,26 @@ def select(source, count, x, y, z, radius, slack, cx, cy, out):
         out[0, n], out[1, n], out[2, n], out[3, n] = 0, 0, AWAY, 0
         n += 1
     return n, nearest
+
+
+@njit(**OPTIONS)
+def around(everything, x, y, z, extra):
+    """Copy the pairs (4, n) that are at most ``extra`` longer than the shortest, for a tip at (x, y, z)."""
+    nearest, count = FAR, 0
+    for i in range(everything.shape[1]):
+        dx, dy, dz = x + everything[0, i], y + everything[1, i], z + everything[2, i]
+        nearest = min(nearest, dx * dx + dy * dy + dz * dz)
+    far = (math.sqrt(nearest) + extra) ** 2
+    for i in range(everything.shape[1]):
+        dx, dy, dz = x + everything[0, i], y + everything[1, i], z + everything[2, i]
+        count += dx * dx + dy * dy + dz * dz <= far
+    out, n = np.empty((4, count + 1)), 0  # with room for what is written over again
+    for i in range(everything.shape[1]):
+        dx, dy, dz = x + everything[0, i], y + everything[1, i], z + everything[2, i]
+        for k in range(4):
+            out[k, n] = everything[k, i]
+        n += dx * dx + dy * dy + dz * dz <= far
+    return out[:, :count].copy()
 
 
 @njit(**INLINED)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
 
 from .sheet import BOTTOM, METAL, TOP, images
 
@@ -72,9 +73,11 @@ def draw_defects(atoms, densities, generator):
     ValueError
         If a kind is unknown, or a density is below 0 or above one defect for each site.
     """
-    taken, chosen = np.zeros(0, int), {}
     nx, ny = atoms.info["size"]
-    number, per_site = _cell_numbers(nx, ny), atoms.cell.areas()[2] / (nx * ny)
+    tags, free, chosen = atoms.arrays["tags"], np.ones(3 * nx * ny, bool), {}
+    cell, layers = atoms.cell.array, {}
+    number, count = _cell_numbers(nx, ny)
+    per_site = abs(cell[0, 0] * cell[1, 1] - cell[0, 1] * cell[1, 0]) / (nx * ny)
     for kind, density in densities.items():
         if not 0 <= density * per_site <= 1:
             raise ValueError(f"density of {kind} = {density} 1/Å² is outside [0, {1 / per_site:.4f}] 1/Å²")
@@ -82,20 +85,52 @@ def draw_defects(atoms, densities, generator):
         if density == 0:
             chosen[kind] = np.zeros(0, int)
             continue
-        sites = atoms.arrays["site"][atoms.arrays["tags"] == layer]
-        own = generator(kind).random(number.max() + 1)[number[sites // 3]]
-        hit = sites[own < density * per_site]
-        chosen[kind] = np.setdiff1d(hit, taken)
-        taken = np.union1d(taken, hit)
+        if layer not in layers:
+            sites = atoms.arrays["site"][tags == layer]
+            layers[layer] = sites, number[sites // 3]
+        sites, cells = layers[layer]
+        hit = sites[generator(kind).random(count)[cells] < density * per_site]
+        chosen[kind] = hit[free[hit]]
+        free[hit] = False
     return chosen
+
+
+def draw_depths(atoms, sites, spread, generator):
+    """Draw how deep charges lie, in parts of the shallowest: every factor from 1 to ``spread`` alike.
+
+    The potential of a charge at a depth d below the atoms is about 1/d as high and d as wide. As in `draw_defects`,
+    the random numbers belong to the cells.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A sheet made by `wse2`.
+    sites : (D,) array of int
+        Sites of the charges.
+    spread : float
+        Greatest depth, in parts of the least, at least 1.
+    generator : numpy.random.Generator
+        Its own stream.
+
+    Returns
+    -------
+    depth : ndarray, (D,)
+        From 1 to ``spread``.
+    lot : ndarray, (D,)
+        A number in [0, 1) for each, to choose its sign by.
+    """
+    number, count = _cell_numbers(*atoms.info["size"])
+    drawn = generator.random((count, 2))[number[np.asarray(sites, int) // 3]]
+    return spread ** drawn[:, 0], drawn[:, 1]
 
 
 @lru_cache(maxsize=64)
 def _cell_numbers(nx, ny):
-    """Number the cells of a periodic sheet outwards from the origin, (nx ny,); the same for a sheet of any size."""
+    """Number the cells of a periodic sheet outwards from the origin, (nx ny,), the same for any size; and count up."""
     i, j = (np.fft.fftfreq(n, 1 / n).astype(int) for n in (nx, ny))  # 0, 1, ..., -2, -1: the nearest image
     u, v = np.meshgrid(*(np.where(m < 0, -2 * m - 1, 2 * m) for m in (i, j)), indexing="ij")
-    return np.where(u >= v, u * u + u + v, v * v + u).ravel()  # Szudzik's pairing of two whole numbers
+    number = np.where(u >= v, u * u + u + v, v * v + u).ravel()  # Szudzik's pairing of two whole numbers
+    return number, number.max() + 1
 
 
 def add_defects(
@@ -124,8 +159,8 @@ def add_defects(
         How much closer to the middle of the sheet oxygen sits than selenium [Å].
     substitute : str
         Element on the tungsten site.
-    charge_potential, charge_radius : float
-        U_0 [eV], positive for a negative charge, and R [Å] of a charged dopant.
+    charge_potential, charge_radius : float or (D,) arrays
+        U_0 [eV], positive for a negative charge, and R [Å] of all charged dopants, or of each of them.
 
     Returns
     -------
@@ -140,69 +175,87 @@ def add_defects(
         If a kind is unknown, a site is named twice, no atom of the right layer is there, or a radius is not
         positive.
     """
-    if not charge_radius > 0:
+    if not np.all(np.asarray(charge_radius) > 0):
         raise ValueError(f"charge_radius = {charge_radius} Å must be greater than 0 Å")
     energies = {"dopant": dopant_potential, "oxygen": oxygen_potential, "substitution": substitution_potential}
-    named = [(kind, int(site)) for kind, those in sites.items() for site in those]
-    rows = _rows(atoms, named)
-    out = _bookkept(atoms, named, rows)
-    for (kind, _), row in zip(named, rows, strict=True):
+    elements = {"oxygen": "O", "substitute": substitute}
+    rows = _rows(atoms, sites)
+    arrays, kept = _energies(atoms), np.ones(len(atoms), bool)
+    for kind, those in rows.items():
         rule = DEFECTS[kind]
-        out.arrays["onsite"][row] += energies.get(rule.potential, 0.0)
+        arrays["onsite"][those] += energies.get(rule.potential, 0.0)
         if rule.element:
-            _replace(out, row, {"oxygen": "O", "substitute": substitute}[rule.element], oxygen_depth)
-    charges = out.positions[[row for (kind, _), row in zip(named, rows, strict=True) if DEFECTS[kind].charged]]
-    out.arrays["potential"] += charge_potential * _bumps(out, charges, charge_radius)
-    del out[[row for (kind, _), row in zip(named, rows, strict=True) if DEFECTS[kind].missing]]
+            inwards = oxygen_depth if rule.layer == BOTTOM else -oxygen_depth
+            _replace(atoms, arrays, those, elements[rule.element], inwards)
+        if rule.charged:
+            arrays["potential"] += _bumps(atoms, atoms.positions[those], charge_potential, charge_radius)
+        kept[those] = not rule.missing
+    kept = np.flatnonzero(kept)
+    out = atoms[kept]
+    out.arrays |= {name: values[kept] for name, values in arrays.items()}
+    out.info |= _listed(atoms, rows)
     return out
 
 
-def _rows(atoms, named):
-    """Find the atom of each defect."""
-    sites, tags = atoms.arrays["site"], atoms.arrays["tags"]
-    order = np.argsort(sites, kind="stable")
-    wanted = np.array([site for _, site in named], int)
-    rows = order[np.minimum(np.searchsorted(sites, wanted, sorter=order), len(sites) - 1)]
-    seen = {int(site) for site in atoms.info.get("defect_site", [])}
-    for (kind, site), row in zip(named, rows, strict=True):
-        if site in seen:
-            raise ValueError(f"site {site} is given twice; a site can hold one defect")
-        seen.add(site)
-        if sites[row] != site or tags[row] != _kind(kind).layer:
-            raise ValueError(f"there is no atom for a {kind} at site {site}; take one with tag {_kind(kind).layer}")
-    return rows.tolist()
+def _rows(atoms, sites):
+    """Find the atoms of the defects, kind -> rows, without kinds of which there is none."""
+    have, tags, rows = atoms.arrays["site"], atoms.arrays["tags"], {}
+    place, seen = np.full(have.max(initial=0) + 1, -1), {int(site) for site in atoms.info.get("defect_site", [])}
+    place[have] = np.arange(len(have))
+    for kind, those in sites.items():
+        layer, those = _kind(kind).layer, np.array(those, int).ravel()
+        if not those.size:
+            continue
+        rows[kind] = at = place[those % len(place)]
+        for site in those.tolist():
+            if site in seen:
+                raise ValueError(f"site {site} is given twice; a site can hold one defect")
+            seen.add(site)
+        if (wrong := (have[at] != those) | (tags[at] != layer)).any():
+            site = those[wrong][0]
+            raise ValueError(f"there is no atom for a {kind} at site {site}; take one with tag {layer}")
+    return rows
 
 
-def _bookkept(atoms, named, rows):
-    """Copy a sheet, with what `add_defects` fills in, and the defects in its list."""
-    out, info = atoms.copy(), atoms.info
-    for name in ("onsite", "potential"):
-        out.set_array(name, atoms.arrays.get(name, np.zeros(len(atoms))).copy())
-    out.info["defect_kind"] = [*info.get("defect_kind", []), *(kind for kind, _ in named)]
-    out.info["defect_site"] = [*info.get("defect_site", []), *(site for _, site in named)]
-    before = np.reshape(info.get("defect_position", []), (-1, 3))
-    out.info["defect_position"] = np.vstack([before, atoms.positions[rows]]).tolist()
-    return out
+def _energies(atoms):
+    """Copy the energies of each atom; 0 where there are none yet."""
+    own = atoms.arrays
+    return {name: own[name].copy() if name in own else np.zeros(len(atoms)) for name in ("onsite", "potential")}
 
 
-def _replace(atoms, row, element, depth):
-    """Put another element in an atom's place; oxygen moves towards the middle of the sheet."""
-    if "host" not in atoms.arrays:
-        atoms.set_array("host", np.array(atoms.get_chemical_symbols()))
-        atoms.set_array("displacement", np.zeros((len(atoms), 3)))
-    atoms.symbols[row] = element
+def _listed(atoms, rows):
+    """Return the list of defects, with those that were there before."""
+    kinds = np.repeat(list(rows), [len(those) for those in rows.values()]).tolist()
+    every = np.concatenate([np.zeros(0, int), *rows.values()])
+    new = {"kind": kinds, "site": atoms.arrays["site"][every].tolist(), "position": atoms.positions[every].tolist()}
+    return {f"defect_{name}": [*atoms.info.get(f"defect_{name}", []), *values] for name, values in new.items()}
+
+
+def _replace(atoms, arrays, rows, element, move):
+    """Put another element in the place of some atoms; oxygen moves by that much."""
+    for name in ("numbers", "positions"):
+        arrays.setdefault(name, atoms.arrays[name].copy())
+    hosts = np.array(chemical_symbols)[atoms.numbers]
+    for name, none in (("host", hosts), ("displacement", np.zeros((len(atoms), 3)))):
+        arrays.setdefault(name, atoms.arrays.get(name, none).copy())
+    arrays["numbers"][rows] = atomic_numbers[element]
     if element == "O":
-        move = -depth if atoms.get_tags()[row] == TOP else depth
-        atoms.positions[row, 2] += move
-        atoms.arrays["displacement"][row, 2] += move
+        arrays["positions"][rows, 2] += move
+        arrays["displacement"][rows, 2] += move
 
 
-def _bumps(atoms, centres, radius):
-    """Add up exp(-r^2/2R^2) around centres and their periodic images, (N,)."""
-    x = atoms.positions[:, :2]
-    reach = 6 * radius  # e^-18
-    _, centres = images(centres, atoms.cell, atoms.pbc, x.min(0) - reach, x.max(0) + reach)
-    return sum((np.exp(-((x - c[:2]) ** 2).sum(1) / (2 * radius**2)) for c in centres), np.zeros(len(atoms)))
+def _bumps(atoms, centres, height, radius):
+    """Add up U exp(-r^2/2R^2) around centres (D, 3) and their periodic images, (N,)."""
+    x, total = atoms.positions[:, :2], np.zeros(len(atoms))
+    height, radius = (np.broadcast_to(v, len(centres)) for v in (height, radius))
+    reach = 6 * radius.max(initial=0)  # e^-18
+    which, places = images(centres, atoms.cell, atoms.pbc, x.min(0) - reach, x.max(0) + reach)
+    x, y = np.ascontiguousarray(x.T)
+    for k, place in zip(which, places, strict=True):
+        square = (x - place[0]) ** 2 + (y - place[1]) ** 2
+        near = np.flatnonzero(square < (6 * radius[k]) ** 2)
+        total[near] += height[k] * np.exp(-square[near] / (2 * radius[k] ** 2))
+    return total
 
 
 def defects(atoms):

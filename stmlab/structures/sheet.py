@@ -5,10 +5,10 @@ The top selenium plane is at z = 0, tungsten and the lower selenium below it.
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from ase import Atoms
+
+from ..kernels import periodic as kernel
 
 TOP, METAL, BOTTOM = 1, 2, 3  # ASE's tags: 1 is the top layer
 
@@ -88,20 +88,15 @@ def images(points, cell, pbc, low, high):
     positions : ndarray, (K, 3)
         Where the images are [Å].
     """
-    points, lateral = np.reshape(points, (-1, 3)), np.asarray(cell)[:2, :2]
-    if not len(points):
-        return np.zeros(0, int), points
-    shifts = np.array(list(product(*_spans(points, lateral, pbc, low, high)))) @ lateral if any(pbc[:2]) else [[0, 0]]
-    x = points[None, :, :2] + np.asarray(shifts)[:, None]
-    shift, index = np.nonzero(np.all((x >= low) & (x <= high), axis=2))
-    return index, np.column_stack([x[shift, index], points[index, 2]])
-
-
-def _spans(points, lateral, pbc, low, high):
-    """Range of whole translations along each cell vector that can reach into the rectangle."""
-    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
-    steps = (corners[:, None] - points[:, :2]).reshape(-1, 2) @ np.linalg.inv(lateral)
-    return [
-        range(int(np.floor(n.min())), int(np.ceil(n.max())) + 1) if periodic else range(1)
-        for n, periodic in zip(steps.T, pbc, strict=False)
-    ]
+    points = np.ascontiguousarray(np.reshape(points, (-1, 3)), float)
+    low, high, periodic = np.array(low, float), np.array(high, float), np.array(pbc[:2], float)
+    lateral = np.array(cell, float)[:2, :2].copy()
+    inverse = np.linalg.inv(lateral) if periodic.any() else np.eye(2)
+    reach = np.abs(inverse.T) @ (high - low) / 2  # of the rectangle from its middle, in cells
+    most = np.where(periodic > 0, np.maximum(np.ceil(reach - 0.5), 0), 0).astype(int)
+    room, count = len(points), len(points) + 1
+    while count > room:  # at most twice
+        room = max(room, count)
+        index, out = np.empty(room, int), np.empty((room, 3))
+        count = kernel.inside(points, lateral, inverse, most, periodic, low, high, index, out)
+    return index[:count], out[:count]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
 from ase import Atoms
-from scipy.spatial.transform import Rotation
 
 TUNGSTEN_A = 3.165  # bcc lattice constant [Å]
 
@@ -109,6 +109,16 @@ def turned(points, rotation=0.0, tilt=0.0, azimuth=0.0):
     -------
     ndarray, (N, 3)
     """
-    alpha = np.deg2rad(azimuth)
-    lean = Rotation.from_rotvec(np.deg2rad(tilt) * np.array([-np.sin(alpha), np.cos(alpha), 0.0]))
-    return (lean * Rotation.from_rotvec([0, 0, np.deg2rad(rotation)])).apply(np.asarray(points, float))
+    r, t, a = (math.radians(angle) for angle in (rotation, tilt, azimuth))
+    # R_u = R_z(azimuth) R_y(tilt) R_z(-azimuth)
+    return np.asarray(points, float) @ (_about_z(a) @ _about_y(t) @ _about_z(r - a)).T
+
+
+def _about_z(angle):
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def _about_y(angle):
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])

@@ -7,10 +7,11 @@ import contextlib
 import numpy as np
 
 from .broadening import gaussian, lorentzian
+from .contour import PRECISIONS
 from .hamiltonian import assemble, bonds, hamiltonian, orbital_atoms, orbital_counts, runs
 from .kpm import ldos_kpm
 from .threads import one_thread
-from .tmatrix import PRECISIONS, broadened, green_function, is_sheet, knows_its_sites
+from .tmatrix import broadened, green_function, is_sheet, knows_its_sites, quick
 
 KERNELS = {"gaussian": gaussian, "lorentzian": lorentzian, "jackson": None}
 METHODS = ("exact", "kpm", "tmatrix")
@@ -21,7 +22,7 @@ LARGEST = 8000  # orbitals; a dense matrix of this size takes 0.5 GB and minutes
 
 def ldos(
     atoms, energies, model="single-orbital", method="exact", broadening=0.1, kernel="gaussian", kpts=(1, 1),
-    per="atom", only=None, precision="double",
+    per="atom", only=None, precision="double", fold=None,
 ):  # fmt: skip
     r"""Local density of states of every atom or orbital.
 
@@ -53,11 +54,13 @@ def ldos(
     only : sequence of int, optional
         Atoms asked for; all N by default.
     precision : {"double", "single"}
-        Of the T-matrix; ``single`` is good to 1e-5 of the largest density, and faster.
+        Of the T-matrix; ``single`` is good to 3e-5 of the largest density, and faster.
+    fold : (E, M) array of numbers not below 0, optional
+        Return the densities multiplied with this matrix; the T-matrix in single precision is quicker so.
 
     Returns
     -------
-    ndarray, (N, E)
+    ndarray, (N, E) or (N, M)
         States per eV and atom (or orbital), one spin.
 
     Raises
@@ -79,9 +82,14 @@ def ldos(
         raise ValueError(f"kernel = {kernel!r} does not go with method = {method!r}; take 'gaussian'")
     energies = np.atleast_1d(np.asarray(energies, float))
     only = _indices(only, len(atoms))
+    if (method, kernel, precision) == ("tmatrix", "gaussian", "single"):
+        _check_sheet(atoms, kpts)
+        with one_thread():
+            return quick(atoms, model, energies, broadening, only, per, fold)
     engine = {"exact": _by_diagonalising, "kpm": _by_kpm, "tmatrix": _by_tmatrix}[method]
     with contextlib.nullcontext() if method == "exact" else one_thread():
-        rho = engine(atoms, energies, model, broadening, kernel=kernel, kpts=kpts, only=only, precision=precision)
+        rho = engine(atoms, energies, model, broadening, kernel=kernel, kpts=kpts, only=only)
+        rho = rho if fold is None else rho @ fold
     return rho if per == "orbital" else _per_atom(rho, np.repeat(range(len(only)), orbital_counts(atoms, model)[only]))
 
 
@@ -173,14 +181,18 @@ def _by_kpm(atoms, energies, model, width, *, kernel, kpts, only, **_):
     return np.maximum(ldos_kpm(h, energies, width, KERNELS[kernel], _rows(atoms, model, only)), 0.0)
 
 
-def _by_tmatrix(sheet, energies, model, width, *, kernel, kpts, only, precision, **_):
+def _check_sheet(sheet, kpts):
     if set(kpts) != {1} or not knows_its_sites(sheet):
         raise ValueError("method = 'tmatrix' needs a sheet made by wse2, and kpts = (1, 1); take method = 'exact'")
     sites = 3 * np.prod(sheet.info["size"])
     if sites - len(sheet) + np.count_nonzero(sheet.arrays.get("onsite", 0.0)) > MOST_DEFECTS:
         raise ValueError(f"the sheet holds more than {MOST_DEFECTS} defects; take a smaller frame or a lower density")
+
+
+def _by_tmatrix(sheet, energies, model, width, *, kernel, kpts, only):
+    _check_sheet(sheet, kpts)
     if kernel == "gaussian":
-        return broadened(sheet, model, energies, width, precision, only)
+        return broadened(sheet, model, energies, width, only)
     if np.any(sheet.arrays.get("potential", 0.0)):
         raise ValueError("a lorentzian kernel does not go with a smooth potential; take kernel = 'gaussian'")
     return -np.imag(green_function(sheet, model, energies + 1j * width, only)) / np.pi

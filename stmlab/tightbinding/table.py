@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
 
 from .._resources import cache_path, replacing
+from ..kernels.tmatrix import RUN
 
 VERSION = 1  # of what is stored; a change of meaning makes new files
 BLOCK = 8  # nodes in a file
 LARGEST = 64 * 2**20  # bytes of a file; larger ones are worked out anew each time
 TOTAL = 2**30  # bytes of all files; the oldest go
+# Smallest Green's functions [1/eV] that count in single precision: between a defect and an atom, and at all
+FELT, NEGLIGIBLE = 2e-3, 1e-4
 
 
 def pristine_green(h, z):
@@ -39,6 +42,61 @@ def pristine_green(h, z):
     return np.fft.ifft2(np.linalg.inv(z * np.eye(h.shape[-1]) - h), axes=(0, 1))
 
 
+def planes(green, cut=(False, False)):
+    """Lay Green's functions out so that those between an orbital and its neighbours in a row stand side by side.
+
+    Parameters
+    ----------
+    green : (K, nx, ny, n, n) array
+        From `pristine_green`.
+    cut : (bool, bool)
+        Along which side the table is smaller than the sheet. There the differences of cells run from -n/2 to n/2 - 1
+        instead of from 0 to n - 1.
+
+    Returns
+    -------
+    ndarray, (K, 2, n, nx, RUN + ny n + RUN)
+        Real and imaginary parts; first zeros, and last zeros again or, in a periodic row, its beginning.
+    """
+    parts = np.moveaxis(green, -1, 1)
+    for axis in (0, 1):
+        if cut[axis]:
+            parts = np.roll(parts, parts.shape[axis + 2] // 2, axis + 2)
+    k, n, nx, ny, _ = parts.shape
+    out = np.zeros((k, 2, n, nx, 2 * RUN + ny * n), green.real.dtype)
+    parts = parts.reshape(k, n, nx, ny * n)
+    after = np.arange(RUN) % (ny * n)
+    for i, values in enumerate((parts.real, parts.imag)):
+        out[:, i, ..., RUN:-RUN] = values
+        if not cut[1]:
+            out[:, i, ..., -RUN:] = values[..., after]
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some nodes of a table, ready for the kernel."""
+
+    first: int  # node
+    diagonal: np.ndarray  # (K, n) 1/eV
+    planes: np.ndarray
+    size: tuple  # cells in the planes
+    reach: int  # cells beyond which no Green's function is felt
+
+    @classmethod
+    def of(cls, green, first, cut):
+        """Prepare Green's functions (K, nx, ny, n, n); of a table that is cut, only what is not negligible is kept."""
+        largest = np.abs(green).max(axis=(0, -2, -1))
+        steps = [np.minimum(np.arange(n), n - np.arange(n)) for n in largest.shape]
+        steps = np.maximum(steps[0][:, None], steps[1])
+        diagonal = green[:, 0, 0].diagonal(axis1=-2, axis2=-1).copy()
+        if all(cut):
+            keep = min(steps[largest > NEGLIGIBLE].max(initial=0) + 1, min(largest.shape) // 2)
+            near = np.r_[0:keep, -keep:0]
+            green = green[:, near[:, None], near]
+        return cls(first, diagonal, planes(green, cut), green.shape[1:3], int(steps[largest > FELT].max(initial=0)))
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Green's functions on a line of complex energies ``m step + i height``, m = ..., -1, 0, 1, ...
@@ -57,6 +115,7 @@ class Table:
     step: float
     height: float
     dtype: np.dtype
+    cut: tuple = (False, False)
 
     def green(self, first, last):
         """Green's functions (K, nx, ny, n, n) [1/eV] at the nodes first <= m <= last."""
@@ -69,7 +128,17 @@ class Table:
         said = f"{VERSION} {self.h.shape} {self.step!r} {self.height!r} {self.dtype}".encode()
         return blake2b(said + np.round(self.h, 12).tobytes(), digest_size=12).hexdigest()
 
-    @lru_cache(maxsize=16)  # noqa: B019 - tables are few and are kept on purpose
+    def blocks(self, first, last):
+        """Yield, of each block with nodes from first to last, the first and last of them in it, and the `Block`."""
+        for number in range(first // BLOCK, last // BLOCK + 1):
+            if number not in self._ready:
+                self._ready[number] = Block.of(self._block(number), number * BLOCK, self.cut)
+            yield (max(first, number * BLOCK), min(last, number * BLOCK + BLOCK - 1)), self._ready[number]
+
+    @cached_property
+    def _ready(self):
+        return {}
+
     def _block(self, number):
         shape = (BLOCK, *self.h.shape)
         if np.prod(shape) * self.dtype.itemsize > LARGEST:

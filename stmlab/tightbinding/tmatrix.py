@@ -7,18 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.tmatrix import add_scattered
 from ..structures import wse2
-from .broadening import gaussian
+from .contour import PRECISIONS, folded, node_range, weighed
 from .hamiltonian import bonds, orbital_atoms, runs
 from .models import model_named
-from .table import Table, pristine_green
+from .scattering import GROUP, Sites, scatter
+from .table import Table, planes, pristine_green
 
-# Type, distance of the nodes and how far they go beyond the energies asked for, both in units of sigma
-PRECISIONS = {"double": (np.complex128, 0.6, 7.0), "single": (np.complex64, 0.85, 5.0)}
-
-TINY = 1e-30  # 1/eV
-ROWS = 4096  # atoms that are worked on in one go where a potential bends their levels
+LARGEST = 300_000  # numbers in a table of one energy; sheets beyond share one
+LEAST = 1e-5  # 1/eV, smallest term of the sum over pairs of defects that counts in single precision
 
 
 def bloch_matrices(cell, model, size):
@@ -63,13 +60,13 @@ def green_diagonal(green, kept, defect, shift, compiled=True):
     diagonal = green[:, 0, 0].diagonal(axis1=-2, axis2=-1)[:, kept % count].copy()
     if not len(defect):
         return diagonal
+    if compiled:
+        scatter(planes(green), green.shape[1:3], Sites(green.shape[1:], kept, defect, shift), diagonal)
+        return diagonal
+    # H is real, so G is symmetric and one direction serves for both
     flat = green.reshape(len(green), -1)
     across, among = (_pairs(defect, right, green.shape) for right in (kept, defect))
     t = np.linalg.inv(np.diag(1 / shift).astype(green.dtype) - flat[:, among])
-    # H is real, so G is symmetric and one direction serves for both
-    if compiled:
-        add_scattered(flat, across, t, diagonal)
-        return diagonal
     return diagonal + np.einsum("kai,kab,kbi->ki", flat[:, across], t, flat[:, across], optimize=True)
 
 
@@ -91,6 +88,7 @@ class Problem(NamedTuple):
     defect: np.ndarray  # (d,) orbitals of the defects
     shift: np.ndarray  # (d,) their energy shifts [eV], infinite for a missing atom
     potential: np.ndarray  # (m,) smooth potential at the orbitals asked for [eV]
+    owner: np.ndarray  # (m,) which of the atoms asked for each orbital belongs to
 
 
 def knows_its_sites(atoms):
@@ -129,7 +127,7 @@ def problem(sheet, model, only=None):
     shift = np.concatenate([np.full(len(missing), np.inf), onsite[onsite != 0]])[which]
     only = np.arange(len(sheet)) if only is None else np.asarray(only)
     kept, which = _orbitals(site[only], count)
-    return Problem(perfect, kept, defect, shift, potential[only][which])
+    return Problem(perfect, kept, defect, shift, potential[only][which], which)
 
 
 def _orbitals(sites, count):
@@ -145,10 +143,19 @@ def _perfect(model, size, a, thickness, elements):
     return bloch_matrices(wse2((1, 1), a, thickness, *elements), model, size)
 
 
-@lru_cache(maxsize=16)
 def _table(perfect, width, precision):
-    dtype, spacing, _ = PRECISIONS[precision]
-    return Table(_perfect(*perfect), spacing * width, np.pi * width / (2 * spacing), np.dtype(dtype))
+    """Table of Green's functions for a perfect sheet; in single precision, sheets beyond a certain size share one."""
+    size, n = perfect[1], sum(len(perfect[0].orbitals[element]) for element in (*perfect[4], perfect[4][1]))
+    if precision == "single":  # far atoms do not feel each other
+        largest = max(int(LARGEST**0.5 / n) // GROUP, 1) * GROUP
+        perfect = (perfect[0], tuple(min(side, largest) for side in size), *perfect[2:])
+    return _made(perfect, width, precision, tuple(a != b for a, b in zip(size, perfect[1], strict=True)))
+
+
+@lru_cache(maxsize=32)
+def _made(perfect, width, precision, cut):
+    line = PRECISIONS[precision]
+    return Table(_perfect(*perfect), line.spacing * width, line.height * width, np.dtype(line.dtype), cut)
 
 
 def green_function(sheet, model, z, only=None):
@@ -175,40 +182,7 @@ def green_function(sheet, model, z, only=None):
     return np.hstack([green_diagonal(pristine_green(h, e)[None], p.kept, p.defect, p.shift).T for e in z])
 
 
-def contour(energies, width, spacing=0.6, reach=7.0):
-    r"""Nodes above the real axis on which a Gaussian broadening becomes a sum over Green's functions.
-
-    For a Gaussian g of standard deviation sigma, an energy E and a level E_n
-
-    .. math:: g(E - E_n) = -\frac{1}{\pi} \mathrm{Im} \sum_k h\, \frac{g(E - x_k - i y)}{x_k + i y - E_n},
-              \qquad y = \frac{\pi \sigma^2}{2 h}
-
-    The trapezoidal rule errs by exp[-(pi sigma / h)^2] on this line, where Gaussian and pole are equally
-    smooth, and by far more on another.
-
-    Parameters
-    ----------
-    energies : (E,) array
-        Where the density of states is asked for [eV].
-    width : float
-        sigma [eV].
-    spacing, reach : float
-        Distance h of the nodes, and how far they go beyond the energies, in units of sigma.
-
-    Returns
-    -------
-    nodes : ndarray of complex, (K,)
-        x_k + i y [eV]; every x_k is a whole multiple of h.
-    step : float
-        h [eV].
-    """
-    step = width * spacing
-    first, last = np.min(energies) / step - reach / spacing, np.max(energies) / step + reach / spacing
-    x = step * np.arange(np.floor(first), np.ceil(last) + 1)
-    return x + 0.5j * np.pi * width**2 / step, step
-
-
-def broadened(sheet, model, energies, width, precision="double", only=None):
+def broadened(sheet, model, energies, width, only=None):
     r"""Density of states of a sheet with defects, broadened by a Gaussian, from a table of the perfect sheet.
 
     .. math:: \rho_i(E) = -\frac{h}{\pi} \mathrm{Im} \sum_k G_{ii}(z_k)\, g(E - U_i - z_k)
@@ -225,56 +199,61 @@ def broadened(sheet, model, energies, width, precision="double", only=None):
         Energies [eV].
     width : float
         Standard deviation of the Gaussian [eV].
-    precision : {"double", "single"}
-        Of the Green's functions: good to 1e-11 or 1e-5 of the largest density.
     only : sequence of int, optional
         Atoms asked for; all by default.
 
     Returns
     -------
     ndarray, (n, E)
-        States per eV and orbital.
+        States per eV and orbital, good to 1e-11 of the largest density.
     """
     p = problem(sheet, model, only)
-    ends = [np.min(energies) - p.potential.max(), np.max(energies) - p.potential.min()]
-    nodes, step = contour(ends, width, *PRECISIONS[precision][1:])
-    first, last = (round(z.real / step) for z in nodes[[0, -1]])
-    green = green_diagonal(_table(p.perfect, width, precision).green(first, last), p.kept, p.defect, p.shift)
-    rho = _weighed(green, -step / np.pi, energies, nodes, width, p.potential)
+    table, nodes = _nodes(p, energies, width, "double")
+    step = width * PRECISIONS["double"].spacing
+    z = step * np.arange(nodes[0], nodes[1] + 1) + 1j * table.height
+    green = green_diagonal(table.green(*nodes), p.kept, p.defect, p.shift)
+    rho = weighed(green, -step / np.pi, energies, z, width, p.potential)
     return np.maximum(rho, 0.0, out=rho)  # rounding leaves -1e-13 where there are no states
 
 
-def _weighed(green, factor, energies, z, width, potential):
-    """Im sum_k G_ik factor g(E - U_i - z_k), (n, E), from G (K, n)."""
-    if potential.any():
-        return _bent(green, factor, energies, z, width, potential)
-    shape = factor * gaussian(energies - z[:, None], width)
-    shape[np.abs(shape) < TINY] = 0  # in single precision they are subnormal and slow a product down 20 times
-    # Re G Im g + Im G Re g as one real product, without large arrays on the way
-    return np.vstack([green.real, green.imag]).T @ np.vstack([shape.imag, shape.real]).astype(green.real.dtype)
+def quick(sheet, model, energies, width, only=None, per="atom", fold=None):
+    """Do the same in single precision, for each atom or orbital, good to 3e-5 of the largest density.
 
+    Sheets of more than a certain size share the table of the largest smaller one: atoms further apart than half of it
+    count as unconnected, and so do a defect and an atom where the Green's function between them is too small.
 
-def _bent(green, factor, energies, z, width, potential):
-    r"""Do the same where the potential U bends the levels, without an array of all three of its indices.
+    Parameters
+    ----------
+    sheet, model, energies, width, only
+        As for `broadened`.
+    per : {"atom", "orbital"}
+        What the densities belong to.
+    fold : (E, M) array of numbers not below 0, optional
+        What the densities are multiplied with and summed over.
 
-    With U = u + v, where u is one of few levels and v small, s the width and c the middle of the energies,
-
-    .. math:: g(E - U - z) = g(E - u - z)\; e^{(E - u - c) v / s^2 - v^2 / 2 s^2}\; e^{-(z - c) v / s^2}
-
-    is a product in which no factor has more than two of the indices i, E and k; the levels are so dense that none of
-    them overflows.
+    Returns
+    -------
+    ndarray, (n, E) or (n, M)
     """
-    c, s2 = np.mean(energies), width**2
-    room = np.ptp(energies) / 2 + np.abs(z.real - c).max()
-    spacing = 30 * s2 / room  # |v| room / s^2 <= 15
-    level, out = np.rint(potential / spacing).astype(int), np.empty((potential.size, np.size(energies)))
-    for m in np.unique(level):
-        shape = factor * gaussian(energies - m * spacing - z[:, None], width)
-        shape = np.vstack([shape.imag, shape.real])
-        rows = np.flatnonzero(level == m)
-        for part in np.array_split(rows, -(-rows.size // ROWS)):
-            v = (potential[part] - m * spacing)[:, None]
-            bent = green[:, part].T * np.exp(-(z - c) * v / s2)
-            out[part] = np.hstack([bent.real, bent.imag]) @ shape
-            out[part] *= np.exp((energies - m * spacing - c) * v / s2 - v * v / (2 * s2))
-    return out
+    p = problem(sheet, model, only)
+    table, nodes = _nodes(p, energies, width, "single")
+    owner = p.owner if per == "atom" else np.arange(len(p.kept))
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    n = table.h.shape[-1]
+    green, sites = np.zeros((nodes[1] - nodes[0] + 1, len(first)), np.complex64), None
+    reach = max((block.reach for _, block in table.blocks(*nodes)), default=0)
+    sites = Sites((*p.perfect[1], n), p.kept, p.defect, p.shift, owner, reach)
+    for rows, block in table.blocks(*nodes):
+        part = green[rows[0] - nodes[0] : rows[1] + 1 - nodes[0]]
+        some = slice(rows[0] - block.first, rows[1] + 1 - block.first)
+        np.add(part, np.add.reduceat(block.diagonal[some][:, p.kept % n], first, axis=1), out=part)
+        scatter(block.planes[some], block.size, sites, part, LEAST)
+    return np.maximum(folded(green, nodes[0], energies, width, p.potential[first], fold), 0.0)
+
+
+def _nodes(p, energies, width, precision):
+    """Table of Green's functions for a problem, and the first and last node that are needed."""
+    line = PRECISIONS[precision]
+    low = np.min(energies) - p.potential.max(initial=0.0)
+    high = np.max(energies) - p.potential.min(initial=0.0)
+    return _table(p.perfect, width, precision), node_range(low, high, width, line.spacing, line.reach)

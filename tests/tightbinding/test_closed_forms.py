@@ -190,7 +190,7 @@ def test_tmatrix_wherever_the_defects_are(chosen):
 @pytest.mark.parametrize("model", SIZES)
 def test_tmatrix_in_single_precision(model):
     sheet = hurt_sheet(model, SIZES[model], drawn(model, 12))
-    assert 1e-9 < apart(sheet, model, "gaussian", precision="single") < 1e-5
+    assert 1e-9 < apart(sheet, model, "gaussian", precision="single") < 3e-5
 
 
 def test_error_of_the_jackson_kernel_falls_as_one_over_the_moments():

@@ -6,7 +6,9 @@ from stmlab.structures import add_defects, tip, wse2
 from stmlab.tightbinding import bloch_hamiltonian, broaden, hamiltonian, ldos, spectrum
 from stmlab.tightbinding.bands import primitive_cell
 from stmlab.tightbinding.broadening import gaussian, lorentzian
-from stmlab.tightbinding.tmatrix import contour
+from stmlab.tightbinding.contour import PRECISIONS, contour, fitted, folded, weighed
+from stmlab.tightbinding.models import model_named
+from stmlab.tightbinding.tmatrix import _table, problem
 
 T = np.sqrt(2) * 1.19  # hopping of the honeycomb that the single-orbital model hides
 
@@ -204,9 +206,6 @@ def test_a_lorentzian_and_a_smooth_potential_do_not_mix():
 @pytest.mark.parametrize("width", [0.1, 0.02, 0.005])
 def test_bent_levels_as_products_are_the_plain_sum(width):
     """Against an array of atoms x energies x nodes, for potentials up to 0.4 eV, most of them 0."""
-    from stmlab.tightbinding.broadening import gaussian
-    from stmlab.tightbinding.tmatrix import _weighed, contour
-
     rng = np.random.default_rng(0)
     energies = np.linspace(-1.8, 0, 40)
     z, _ = contour([-2.2, 0.4], width, 0.85, 5.0)
@@ -214,5 +213,68 @@ def test_bent_levels_as_products_are_the_plain_sum(width):
     potential = rng.uniform(-0.4, 0.4, 60) * (rng.random(60) < 0.5)
     plain = 2.0 * sum((g[:, None] * gaussian(energies - potential[:, None] - e, width)).imag
                       for g, e in zip(green, z, strict=True))  # fmt: skip
-    products = _weighed(green, 2.0, energies, z, width, potential)
+    products = weighed(green, 2.0, energies, z, width, potential)
     np.testing.assert_allclose(products, plain, atol=1e-12 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("count", [9, 12, 20, 40])
+def test_fitted_weights_stand_for_a_gaussian(count):
+    """Wherever the level lies, far from all nodes or among them; energies as near to the ends as they come."""
+    line = PRECISIONS["single"]
+    x = line.spacing * np.arange(count)
+    points, weights = fitted(count)
+    level = np.concatenate([np.linspace(-12, x[-1] + 12, 997), [-900, -60, 60 + x[-1], 900]])
+    pole = 1 / (x + 1j * line.height - level[:, None])
+    for energy in np.linspace(line.reach, x[-1] - line.reach, 7):
+        found = np.hstack([pole.real, pole.imag]) @ weights @ gaussian(points - energy, 1.0)
+        np.testing.assert_allclose(found, gaussian(level - energy, 1.0), rtol=0, atol=5e-6)
+    assert np.abs(weights @ gaussian(points[:, None] - energy, 1.0)).sum() < 30  # else rounding would count
+
+
+def test_folding_is_adding_up_later():
+    """And potentials between two levels of the table are met by the cubic."""
+    rng = np.random.default_rng(0)
+    green = (rng.standard_normal((20, 50)) + 1j * rng.standard_normal((20, 50))).astype(np.complex64)
+    energies, fold, potential = np.linspace(-0.4, 0.4, 9), rng.random((9, 3)), rng.uniform(-0.08, 0.08, 50)
+    plain = np.stack([folded(green[:, [i]], -9, energies - u, 0.1, np.zeros(1))[0] for i, u in enumerate(potential)])
+    np.testing.assert_allclose(folded(green, -9, energies, 0.1, potential), plain, atol=1e-5 * np.abs(plain).max())
+    both = folded(green, -9, energies, 0.1, potential, fold)
+    np.testing.assert_allclose(both, plain @ fold, atol=1e-5 * np.abs(plain @ fold).max())
+
+
+def hurt(cells, model, share, seed=0):
+    """A sheet of many cells with vacancies and dopants on a share of the selenium sites, and a smooth potential."""
+    lattice, rng = model_named(model).lattice, np.random.default_rng(seed)
+    chosen = rng.permutation([3 * c + layer for c in range(cells**2) for layer in (1, 2)])[: int(2 * share * cells**2)]
+    sites = {"se-vacancy-top": [], "dopant-top": [], "se-vacancy-bottom": [], "dopant-bottom": []}
+    for i, site in enumerate(chosen.tolist()):
+        sites[("se-vacancy-" if i % 2 else "dopant-") + ("top" if site % 3 == 1 else "bottom")].append(site)
+    sheet = add_defects(wse2((cells, cells), lattice["a"], lattice["thickness"]), sites, dopant_potential=0.35)
+    sheet.set_array("potential", 0.1 * np.sin(sheet.positions[:, 0] / 30))
+    return sheet
+
+
+@pytest.mark.parametrize(("cells", "model", "share", "energies"), [
+    (24, "single-orbital", 0.03, [-0.4, 0.0, 0.3]), (56, "fang-2015", 0.004, [-0.5, 0.9, 2.0]),
+])  # fmt: skip
+def test_error_of_all_that_single_precision_leaves_out(cells, model, share, energies):
+    """Fewer nodes, small terms, far defects and, for the larger sheet, a table smaller than the sheet."""
+    sheet = hurt(cells, model, share)
+    only = np.random.default_rng(1).permutation(len(sheet))[:400]
+    exact, found = (ldos(sheet, energies, model, "tmatrix", only=only, precision=p) for p in ("double", "single"))
+    assert 1e-9 < np.abs(found - exact).max() / exact.max() < 3e-5
+    fold = np.array([[0.1, 0.0], [0.2, 0.3], [0.0, 0.4]])
+    sums = ldos(sheet, energies, model, "tmatrix", only=only, precision="single", fold=fold)
+    np.testing.assert_allclose(sums, exact @ fold, atol=3e-5 * (exact @ fold).max())
+
+
+def test_large_sheets_share_a_table():
+    """Small ones have their own, exact to rounding; two that are larger than the table ask for one and the same."""
+    problems = [problem(wse2((n, n), 3.3155), "fang-2015") for n in (40, 56, 64)]
+    small, *large = (_table(p.perfect, 0.1, "single") for p in problems)
+    assert small.h.shape[:2] == (40, 40)
+    assert not any(small.cut)
+    assert {table.h.shape[:2] for table in large} == {(48, 48)}
+    assert all(all(table.cut) for table in large)
+    assert large[0] is large[1]
+    assert _table(problems[2].perfect, 0.1, "double").h.shape[:2] == (64, 64)
