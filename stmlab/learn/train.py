@@ -10,6 +10,7 @@ normalisation, are averaged, so that the weights are those of one process up to 
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -187,6 +188,8 @@ class Run:
                 if (k + 1) % self.every and k + 1 < recipe.steps:
                     continue
                 loss = self.place.mean(torch.stack(sofar).mean())
+                if not math.isfinite(loss):
+                    raise ModelError(f"the loss is {loss} after {k + 1} steps at lr = {recipe.rate:g}; lower it")
                 speed = len(sofar) * recipe.batch / (time.perf_counter() - since)
                 if log is not None:
                     found = validate(model, *held) if held else {}

@@ -2,11 +2,8 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("safetensors")
-
-import stmlab  # noqa: E402
-from stmlab.parameters import Parameters, SameAs, Study, Uniform  # noqa: E402
+import stmlab
+from stmlab.parameters import Parameters, SameAs, Study, Uniform
 
 SIZE = 16
 STUDY = Study(
@@ -19,6 +16,8 @@ STUDY = Study(
 @pytest.fixture(autouse=True)
 def one_thread():
     """Keep to one core, and put the number of threads back."""
+    import torch  # each module skips where there is none
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

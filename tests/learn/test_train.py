@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from stmlab.learn import ModelError, Stored, UNet, load_model, segment, train  # noqa: E402
+from stmlab.learn import LOSSES, ModelError, Stored, UNet, load_model, segment, train  # noqa: E402
 from stmlab.learn.checkpoint import Log, load_checkpoint, read_log  # noqa: E402
 from stmlab.learn.step import optimizer_of  # noqa: E402
 
@@ -186,6 +186,13 @@ def test_wrong_arguments_are_named(tiny, tmp_path, said, complaint):
     with pytest.raises(ValueError, match=complaint):
         train(tiny, **how)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_breaks_away_ends_without_a_network(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(LOSSES, "mse", lambda logits, masks: logits.mean() * torch.inf)
+    with pytest.raises(ModelError, match=r"the loss is (nan|-?inf) after 4 steps at lr = 0\.5; lower it"):
+        train(tiny, steps=8, lr=0.5, loss="mse", out=tmp_path / "a.safetensors", **SMALL)
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_wrong_data_are_named(tmp_path):
