@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 
 from .._resources import replacing
 
@@ -46,7 +46,7 @@ def write_tensors(path, tensors, said):
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with replacing(path) as aside:
-            save_file(plain, aside, {KEY: json.dumps(said)})
+            aside.write_bytes(save(plain, {KEY: json.dumps(said)}))
     except (OSError, SafetensorError) as error:
         raise OSError(f"cannot write {path}: {error}; choose another place") from error
 

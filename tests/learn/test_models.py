@@ -47,6 +47,7 @@ def test_the_card_can_be_read(stored):
     assert tomllib.loads(text) == {"architecture": model.settings, **model.card}
     assert "a = 1\n" in text
     assert {other.name for other in path.parent.iterdir()} == {"net.safetensors", "net.toml"}
+    assert path.stat().st_mode == path.with_suffix(".toml").stat().st_mode  # whoever may read one may read the other
 
 
 def test_half_precision_will_do(stored):
@@ -64,7 +65,7 @@ def test_a_failure_leaves_what_was_there(stored, monkeypatch):
     def fail(*_args):
         raise OSError("disk full")
 
-    monkeypatch.setattr(tensors, "save_file", fail)
+    monkeypatch.setattr(tensors, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         save_model(model, path)
     assert path.read_bytes() == before
