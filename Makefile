@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "stmlab needs Python 3.11, 3.12 or 3.13; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12" % v)' && \
 	  echo "Making the environment in $(VENV)" && $(PYTHON) -m venv $(VENV); }
 	@echo "Installing stmlab and what it needs into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,book,cluster,io,test]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,book,cluster,io,learn,test]"
 	@touch $(STAMP)
 
 lint: env

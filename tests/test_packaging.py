@@ -49,7 +49,7 @@ def test_the_conda_environment_agrees():
     conda = bounds(item for item in wanted if isinstance(item, str) and item != "pip")
     assert conda.pop("python") == Requirement(f"python{PROJECT['requires-python']}").specifier
     assert "-e ." in pip
-    assert conda | bounds(item for item in pip if item != "-e .") == declared("app", "book", "cluster", "io", "test")
+    assert conda | bounds(item for item in pip if item != "-e .") == declared("app", "book", "cluster", "io", "learn", "test")
 
 
 def test_what_was_tested_is_within_the_bounds():
@@ -63,7 +63,7 @@ def test_what_was_tested_is_within_the_bounds():
 
 def test_make_installs_extras_that_exist():
     extras = re.search(r'-e "\.\[(.*)\]"', (ROOT / "Makefile").read_text("utf-8"))[1]
-    assert extras.split(",") == ["app", "book", "cluster", "io", "test"]
+    assert extras.split(",") == ["app", "book", "cluster", "io", "learn", "test"]
     assert set(extras.split(",")) <= set(EXTRAS)
 
 
