@@ -138,6 +138,7 @@ def test_the_checker_sees_an_import_that_points_upwards():
     [
         ("import stmlab", ["torch", "matplotlib", "numba", "ase", "scipy", "numpy", "pydantic"]),
         ("import stmlab; stmlab.Parameters()", ["torch", "matplotlib", "numba", "ase", "scipy"]),
+        ("import stmlab.dataset", ["torch", "matplotlib"]),
         ("import stmlab.cli", ["torch", "matplotlib", "numba", "ase", "scipy", "numpy", "pydantic"]),
     ],
 )
