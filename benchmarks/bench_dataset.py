@@ -3,8 +3,8 @@
 Every row runs in a fresh process, so that the peak of its memory is its own; all rows are of one run of this script.
 Give names of studies to have only those, and ``--count N`` for more samples (100 000 of thesis-main, for example).
 
-"naive" is what the same sample costs in plain NumPy with every pair of atoms, all pixels at once, no lists, no
-expansions: the current at constant height and Newton's method for one topograph, without defects' spectra and loop.
+The last line compares one topograph with Newton's method in plain NumPy over every pair of atoms of the same junction,
+without lists and expansions.
 """
 
 import argparse
