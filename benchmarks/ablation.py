@@ -5,8 +5,8 @@ artefact is exactly off; "nothing" is left out of two, with different seeds, so 
 says how much of the others is chance. All are judged on the same held-out samples of `thesis-main` and
 `thesis-control`. Rows are added one by one, and a run that was stopped goes on where it was::
 
-    .venv/bin/python benchmarks/ablation.py --out data/models/ablation.csv
-    .venv/bin/python benchmarks/ablation.py --models main control real --out data/models/transfer.csv
+    .venv/bin/python benchmarks/ablation.py --out data/networks/ablation.csv
+    .venv/bin/python benchmarks/ablation.py --models main control real --out data/networks/transfer.csv
 
 With ``--models`` nothing is trained: bundled networks, or files, are judged.
 """
