@@ -21,7 +21,7 @@ from tqdm import tqdm
 from stmlab.analysis import blobs
 from stmlab.io.images import load_image
 from stmlab.io.real import labelled_images, real_data
-from stmlab.learn import detect, load_model, match_boxes, score
+from stmlab.learn import detect, load_model, match_boxes, resample, score
 
 OUT = Path(__file__).parent.parent / "out"
 SIZES = {"3-6 nm": (0, 7), "10-20 nm": (7, 25), "30-50 nm": (25, 60)}
@@ -53,10 +53,20 @@ def images():
 def detector(name):
     """Return a function from an image to all its candidates, and the threshold; None: the best one."""
     if name == "blobs":
-        return (lambda image: blobs(image.heights, image.pixel, threshold=2.0)), None
+        return spots, None
     model = load_model(name)
     find = lambda image: detect(model, image.heights, image.pixel, threshold=LOW)  # noqa: E731
     return find, model.card["detection"]["threshold"]
+
+
+def spots(image):
+    """Find blobs on pixels of 1 Å, as the networks do."""
+    had = np.array(image.heights.shape)
+    shape = np.maximum(np.rint(had * image.pixel), 30).astype(int)
+    found = blobs(resample(image.heights, shape), image.pixel * had[1] / shape[1], threshold=2.0)
+    for name, axis in (("y", 0), ("x", 1)):
+        found[name] = (found[name] + 0.5) * had[axis] / shape[axis] - 0.5
+    return found
 
 
 def at(threshold, candidates):
