@@ -7,6 +7,7 @@ pytest.importorskip("torch")
 
 import stmlab
 from stmlab.learn import Mixed, Stored, Streaming, ahead, normalise, patch, published, resample, shared
+from stmlab.learn.images import bent
 from stmlab.parameters import Choice, SameAs, Study
 
 from .conftest import SIZE, STUDY
@@ -305,6 +306,15 @@ def test_a_published_frame_is_of_256_greys_and_levelled_line_by_line():
         flat += np.ptp(out.mean(axis=1)) < 12
     assert 20 <= flat < 40
     assert np.isfinite(published(np.zeros((4, 5)), RNG(0))).all()
+
+
+def test_the_beginning_of_lines_may_be_bent():
+    image = RNG(0).normal(size=(4, 1000))
+    out = bent(image, np.array([0, 1, -2, 3.0]), 0.01) - image
+    assert not out[0].any()
+    np.testing.assert_allclose(out[1:, 0] / out[1, 0], [1, -2, 3])
+    assert out[1, 0] == pytest.approx(np.exp(-0.05), rel=0.1)  # the spread is about 1
+    assert out[3, 10] / out[3, 0] == pytest.approx(np.exp(-1))
 
 
 def test_several_patches_of_a_frame_fill_a_batch(tiny):
