@@ -103,7 +103,7 @@ def _check_shapes(path, tensors, wanted):
 
 def _found(name_or_path):
     if name_or_path in BUNDLED:
-        path = data_path("models", f"{name_or_path}.safetensors")
+        path = data_path("networks", f"{name_or_path}.safetensors")
         if not path.is_file():
             raise ModelError(f"the network {name_or_path!r} is not part of this version; train it and give its path")
         return path
