@@ -48,6 +48,7 @@ def train(
     scatter: Annotated[float, typer.Option(min=0, help="Make that pixel larger or smaller by this share.")] = 0.0,
     crops: Annotated[int, typer.Option(min=1, help="Patches from each frame.")] = 1,
     grey: Annotated[bool, typer.Option("--grey", help="Treat frames like published pictures.")] = False,
+    soft: Annotated[float, typer.Option(min=0, help="Blur labels of defects by this width [Å].")] = 0.0,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the convolutions.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
@@ -65,8 +66,9 @@ def train(
     _learn().train(
         sources if len(sources) > 1 else sources[0], samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr,
         loss=loss, schedule=schedule, base=base, depth=depth, passes=passes, level=level, flip=flip, patch=patch,
-        pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, masks=masks, precision=precision,
-        device=device, threads=threads, every=every, out=out, log=log, resume=not fresh, progress=sys.stderr.isatty(),
+        pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, soft=soft, masks=masks, precision=precision,
+        device=device, threads=threads, every=every, out=out, log=log, resume=not fresh,
+        progress=sys.stderr.isatty(),
     )  # fmt: skip
     print(out)
 
