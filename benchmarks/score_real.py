@@ -9,16 +9,7 @@ images, which flatters it. Written to ``out/``: ``real_scores.csv`` (by image si
 bootstrap intervals over images), ``real_curve.csv`` (precision and recall against the threshold) and
 ``real_errors.csv`` (each miss and each false alarm, with a reason read off the boxes).
 
-The network ``real`` is made in some two hours on one core, of simulated frames alone::
-
-    stmlab generate large-frame --count 560 --seed 41 --out large.zarr
-    stmlab generate spotted-frame --count 320 --seed 61 --out spotted.zarr
-    stmlab generate large-frame --count 300 --seed 51 --out held.zarr
-    stmlab train large.zarr spotted.zarr --samples 10400 --batch 16 --lr 0.004 --loss rare --level noise --flip \
-        --patch 128 --pixel-size 1 --scatter 0.15 --crops 4 --grey --threads 1 --every 100 --out real.safetensors
-    python benchmarks/finish_real.py real.safetensors held.zarr real.safetensors
-
-The last line fixes scores and threshold on frames that the network was not trained on.
+How the networks are made: ``data/networks/README.md``.
 """
 
 import argparse
