@@ -49,6 +49,23 @@ class Defects(Group):
     charge_opposite: float = quantity(0.0, "", 0.0, 1.0, "share of the charged dopants with the opposite charge")
 
 
+class Relief(Group):
+    """Shapes that no band model gives, as seen in published images: phenomenological, and none unless asked for."""
+
+    undulation: float = quantity(0.0, "Å", 0.0, 5.0, "rms of smooth random heights, which nothing labels")
+    undulation_length: float = quantity(30.0, "Å", 5.0, 1000.0, "correlation length of these heights")
+    clusters: float = quantity(0.0, "1/Å²", 0.0, 0.02, "places with bright clusters of adsorbates")
+    cluster_members: float = quantity(0.0, "", 0.0, 20.0, "mean number of further clusters around each of them")
+    cluster_height: float = quantity(2.0, "Å", 0.0, 20.0, "height of a cluster, a factor e^0.5 up or down")
+    cluster_width: float = quantity(10.0, "Å", 1.0, 100.0, "standard deviation of its profile")
+    cluster_rim: float = quantity(0.2, "", 0.0, 1.0, "strength of the dark rim around it")
+    halos: float = quantity(0.0, "1/Å²", 0.0, 0.02, "faint bright halos with a core of dark spots")
+    halo_height: float = quantity(0.05, "Å", -5.0, 5.0, "height of a halo")
+    halo_width: float = quantity(15.0, "Å", 1.0, 100.0, "standard deviation of its profile")
+    halo_core: float = quantity(0.1, "Å", -5.0, 5.0, "depth of the spots in its core")
+    halo_spacing: float = quantity(6.0, "Å", 2.0, 20.0, "distance of neighbouring spots")
+
+
 class Tip(Group):
     """The tungsten tip."""
 

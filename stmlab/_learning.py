@@ -32,11 +32,15 @@ def train(
     base: Annotated[int, typer.Option(min=1, help="Channels of the first level.")] = 16,
     depth: Annotated[int, typer.Option(min=1, help="Levels of the network.")] = 4,
     passes: Annotated[int, typer.Option(min=1, max=2, help="1: trace; 2: trace and retrace.")] = 1,
-    level: Annotated[Literal["surface", "line"], typer.Option(help="How images are levelled.")] = "surface",
-    masks: Annotated[Literal["thesis", "visible"], typer.Option(help="Labels, where samples are made.")] = "thesis",
+    level: Annotated[Literal["surface", "line", "noise"], typer.Option(help="How images are levelled.")] = "surface",
+    masks: Annotated[
+        Literal["thesis", "visible"] | None, typer.Option(help="Labels, where samples are made.")] = None,
     flip: Annotated[bool, typer.Option("--flip", help="Turn every other image upside down.")] = False,
     patch: Annotated[int, typer.Option(min=0, help="Side of the patches to learn from; 0: whole frames.")] = 0,
     pixel_size: Annotated[float, typer.Option(min=0, help="Resample to this pixel [Å]; 0: as they are.")] = 0.0,
+    scatter: Annotated[float, typer.Option(min=0, help="Make that pixel larger or smaller by this share.")] = 0.0,
+    crops: Annotated[int, typer.Option(min=1, help="Patches from each frame.")] = 1,
+    grey: Annotated[bool, typer.Option("--grey", help="Treat frames like published pictures.")] = False,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the convolutions.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
@@ -49,8 +53,8 @@ def train(
     _learn().train(
         data if len(data) > 1 else data[0], samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr, loss=loss,
         schedule=schedule, base=base, depth=depth, passes=passes, level=level, flip=flip, patch=patch,
-        pixel_size=pixel_size, masks=masks, precision=precision, device=device, threads=threads, every=every, out=out,
-        log=log, resume=not fresh, progress=sys.stderr.isatty(),
+        pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, masks=masks, precision=precision,
+        device=device, threads=threads, every=every, out=out, log=log, resume=not fresh, progress=sys.stderr.isatty(),
     )  # fmt: skip
     print(out)
 

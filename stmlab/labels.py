@@ -9,7 +9,8 @@ from .kernels import nearest as kernel
 from .scan import DEFECT_DTYPE, EVENT_DTYPE
 
 SCALES = (2.0, 4.0, 8.0, 16.0)  # Å, at which defects are looked for; the first already blurs the lattice away
-CLEAR = 4.0  # contrast of what is seen, in units of its scatter over the image
+CLEAR = 3.0  # contrast of what is seen, in units of its scatter over the image
+QUARTER = 0.3186  # standard deviations within which a quarter of all normal values lie
 GREY = 0.012  # and as a share of all that the image spans: three grey levels of 256
 APART = 9.0  # Å; what is closer than that is seen as one
 
@@ -152,9 +153,10 @@ def visible(scan):
 
     The contrast of a place at a scale s is what a difference of two blurs leaves there of the levelled image,
     :math:`C_s = G_s * z - G_{2s} * z`. A defect shows at s if the contrast at its place is above ``CLEAR`` times the
-    scatter, 1.48 times the median of :math:`|C_s|` over the image, or over the lines nearby where they are worse, in
-    which noise, streaks and other defects all count, and above ``GREY`` of what the image spans. (Where nothing is to
-    be seen, noise looks like it once in some hundred times, to an expert as well.) Of defects closer than ``APART``, or
+    scatter, which the lower quartile of :math:`|C_s|` says, over the image, or over the lines nearby where they are
+    worse: noise and streaks count in it, other defects hardly, as long as they leave a quarter of a line free. It must
+    also be above ``GREY`` of what the image spans. (Where nothing is to be seen, noise looks like it once in some
+    hundred times, to an expert as well.) Of defects closer than ``APART``, or
     than 2 s of the stronger one, the stronger one stands for both. Those just outside, less than s away, are kept: one
     sees their flank.
 
@@ -190,8 +192,8 @@ def _clearness(scan):
         if s < 0.7 * pixel.max() or 6 * s > min(scan.raster.extent):
             continue
         contrast = np.abs(gaussian_filter(z, s / pixel) - gaussian_filter(z, 2 * s / pixel))
-        line = uniform_filter1d(np.median(contrast, axis=1), max(1, round(2 * s / pixel[0])))
-        limit = np.maximum(CLEAR * 1.4826 * np.maximum(line, np.median(line)), max(grey, 1e-6))
+        line = uniform_filter1d(np.quantile(contrast, 0.25, axis=1), max(1, round(2 * s / pixel[0])))
+        limit = np.maximum(CLEAR / QUARTER * np.maximum(line, np.median(line)), max(grey, 1e-6))
         clear = np.where(outside < s, contrast[tuple(nearest.T)] / limit[nearest[:, 0]], 0.0)
         at[clear > best] = s
         best = np.maximum(best, clear)

@@ -10,6 +10,7 @@ from . import instrument, labels
 from .assembly import Surface, build_junction, build_junctions, wse2_sheet
 from .modes import at_height, expansion, solve
 from .parameters import Parameters
+from .relief import Relief
 from .scan import Raster, Scan
 from .trajectory import Path, frame, pixels, trajectory
 
@@ -72,15 +73,23 @@ def prepare(p, seed, index, sample=None, tip=None, ideal=True):
     terms, relief = along(junction, raster, path, look)
     if other:
         terms = np.where(changed(path.node_time, changes), along(other[0], raster, path, look)[0], terms)
-    ground = plane(p, path.x, path.y)
+    shapes = Relief(p, path.bounds, seed, index)
+    surface = surface._replace(defects=tuple(map(_joined, surface.defects, shapes.listed())))
+    ground = plane(p, path.x, path.y) + shapes.height(path.x, path.y)
     terms[0] += ground
     relief += ground
 
     lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes) if changes.size else None)
     hiss = instrument.hiss(path, p, look.contrast, seed, index)
     run = instrument.run(p, junction.kappa, path.step, relief, junction.floor + ground.min(), terms, lift, hiss)
-    topograph = topograph_of(junction, raster, look) + plane(p, *raster.xy) if ideal else None
+    topograph = None
+    if ideal:
+        topograph = topograph_of(junction, raster, look) + plane(p, *raster.xy) + shapes.height(*raster.xy)
     return Stage(p, seed, index, raster, path, surface, changes, topograph, run)
+
+
+def _joined(first, second):
+    return np.concatenate([first, second]) if len(second) else first
 
 
 def develop(stage, record):

@@ -12,7 +12,7 @@ import tomlkit
 from pydantic import Field
 
 from ._draws import FORMS, Choice, LogUniform, RootUniform, SameAs, Uniform, laws_table, parse_law, shares, stream
-from ._groups import Defects, Feedback, Junction, Noise, Piezo, Raster, Sample, Tip
+from ._groups import Defects, Feedback, Junction, Noise, Piezo, Raster, Relief, Sample, Tip
 from ._resources import data_path, write_text
 from ._tree import Frozen, Leaf, ParameterError, check, document, of_file, parse, show, unknown
 
@@ -39,6 +39,7 @@ class Parameters(Frozen):
 
     sample: Sample = Field(default_factory=Sample)
     defects: Defects = Field(default_factory=Defects)
+    relief: Relief = Field(default_factory=Relief)
     tip: Tip = Field(default_factory=Tip)
     junction: Junction = Field(default_factory=Junction)
     raster: Raster = Field(default_factory=Raster)

@@ -1,5 +1,6 @@
-"""What one does to a measured image: take the background away, find bad lines, measure lattice and drift, count."""
+"""What one does to a measured image: level it, find bad lines and blobs, measure lattice and drift, count."""
 
+from .blobs import blobs
 from .calibration import correct_image, correct_points, lattice_correction
 from .counting import Density, defect_density
 from .drift import drift_history, drift_velocity, drifted_to, undrift_image, undrift_points
@@ -8,7 +9,7 @@ from .levelling import level
 from .lines import LineNoise, line_noise, remove_scars, scars
 
 __all__ = [
-    "Density", "LineNoise", "correct_image", "correct_points", "defect_density", "drift_history", "drift_velocity",
-    "drifted_to", "lattice_correction", "lattice_vectors", "level", "line_noise", "remove_scars", "scars",
-    "undrift_image", "undrift_points",
+    "Density", "LineNoise", "blobs", "correct_image", "correct_points", "defect_density", "drift_history",
+    "drift_velocity", "drifted_to", "lattice_correction", "lattice_vectors", "level", "line_noise", "remove_scars",
+    "scars", "undrift_image", "undrift_points",
 ]  # fmt: skip

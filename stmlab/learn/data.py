@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dataset import Dataset, index_of, make_chunk
 from ..parameters import Study, stream
-from .images import normalise, patch, resample
+from .images import normalise, patch, published, resample
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Stored:
         Which samples take part; all if left out.
     passes : {1, 2}
         Whether images hold the trace, or trace and retrace.
-    level : {"surface", "line"}
-        See `normalise`.
+    level : {"surface", "line", "noise"}
+        See `normalise`; C is twice as many with "noise".
     flip : bool
         Whether to turn every other image upside down, by chance: the same sheet scanned downwards. The fast axis must
         never be turned, for along it cause comes before effect.
@@ -42,6 +42,12 @@ class Stored:
         0: whole frames, which must then be of one size.
     pixel_size : float
         Side of a pixel to which frames are resampled first [Å]; 0: as they are.
+    scatter : float
+        By how much that pixel may be larger or smaller, by chance, as a share of it.
+    crops : int
+        Patches that are cut from each frame; a batch holds so many times fewer frames.
+    grey : bool
+        Whether frames are first made pictures, as by `published`.
     share : (int, int)
         Which part of each batch to return, and of how many: one for each of several processes.
 
@@ -61,12 +67,15 @@ class Stored:
     flip: bool = False
     patch: int = 0
     pixel_size: float = 0.0
+    scatter: float = 0.0
+    crops: int = 1
+    grey: bool = False
     share: tuple[int, int] = (0, 1)
 
     def __post_init__(self):
         _check_share(self)
-        if self.count < self.size:
-            raise ValueError(f"{self.count} samples do not fill a batch of {self.size}; make more, or choose fewer")
+        if self.count < self.frames:
+            raise ValueError(f"{self.count} samples do not fill a batch of {self.frames}; make more, or choose fewer")
         if (self.dataset.plan.varies or self.pixel_size) and not self.patch:
             raise ValueError(f"{self.dataset.path}: its frames differ in size; cut them with patch")
         if self.passes > self.dataset.plan.passes:
@@ -80,16 +89,21 @@ class Stored:
     @property
     def epoch(self):
         """Batches in an epoch; what does not fill one is left for the next order."""
-        return self.count // self.size
+        return self.count // self.frames
+
+    @property
+    def frames(self):
+        """Frames in a batch."""
+        return self.size // self.crops
 
     def numbers(self, k):
         """Return the numbers of the samples in this share of batch `k`."""
         epoch, row = divmod(k, self.epoch)
         order = stream(self.seed, epoch, "order").permutation(self.count)
-        return self.first + _own(order[row * self.size : (row + 1) * self.size], self.share)
+        return self.first + _own(order[row * self.frames : (row + 1) * self.frames], self.share)
 
     def batch(self, k):
-        """Return images (n, passes, L, P) and masks (n, 2, L, P), float32."""
+        """Return images (n, C, L, P) and masks (n, 2, L, P), float32."""
         numbers = self.numbers(k).tolist()
         known = self.dataset.parameters if self.pixel_size else lambda number: None
         return _ready(self, k, [(*self.dataset[n], known(n) and _extent(known(n))) for n in numbers])
@@ -113,7 +127,7 @@ class Streaming:
         Number of the first sample.
     masks : {"thesis", "visible"}
         Kind of the labels.
-    passes, level, flip, patch, pixel_size, share
+    passes, level, flip, patch, pixel_size, scatter, crops, grey, share
         As in `Stored`.
 
     Raises
@@ -132,6 +146,9 @@ class Streaming:
     flip: bool = False
     patch: int = 0
     pixel_size: float = 0.0
+    scatter: float = 0.0
+    crops: int = 1
+    grey: bool = False
     share: tuple[int, int] = (0, 1)
 
     def __post_init__(self):
@@ -145,10 +162,11 @@ class Streaming:
 
     def numbers(self, k):
         """Return the numbers of the samples in this share of batch `k`."""
-        return _own(self.first + k * self.size + np.arange(self.size), self.share)
+        frames = self.size // self.crops
+        return _own(self.first + k * frames + np.arange(frames), self.share)
 
     def batch(self, k):
-        """Return images (n, passes, L, P) and masks (n, 2, L, P), float32."""
+        """Return images (n, C, L, P) and masks (n, 2, L, P), float32."""
         numbers = self.numbers(k).tolist()
         made, frames = make_chunk(self._toml, self.seed, numbers[0], numbers[-1] + 1, self.masks).arrays, []
         for row, number in enumerate(numbers):
@@ -177,7 +195,7 @@ class Mixed:
         return sum(source.size for source in self.sources)
 
     def batch(self, k):
-        """Return images (n, passes, L, P) and masks (n, 2, L, P), float32."""
+        """Return images (n, C, L, P) and masks (n, 2, L, P), float32."""
         return tuple(map(np.concatenate, zip(*(source.batch(k) for source in self.sources), strict=True)))
 
 
@@ -220,8 +238,13 @@ def _own(numbers, share):
 
 def _check_share(source):
     part, parts = source.share
-    if source.size < 1 or source.size % parts or not 0 <= part < parts:
-        raise ValueError(f"a batch of {source.size} cannot be shared evenly by {parts}; choose a multiple of {parts}")
+    if source.crops < 1 or (source.crops > 1 and not source.patch):
+        raise ValueError(f"crops = {source.crops}: cut at least 1 from each frame, and more only with patch")
+    if not 0 <= source.scatter < 1:
+        raise ValueError(f"scatter = {source.scatter} is not a share of the pixel in [0, 1)")
+    each = parts * source.crops
+    if source.size < 1 or source.size % each or not 0 <= part < parts:
+        raise ValueError(f"a batch of {source.size} cannot be shared evenly by {each}; choose a multiple of {each}")
 
 
 def _extent(parameters):
@@ -232,23 +255,28 @@ def _extent(parameters):
 def _ready(source, k, frames):
     """Return a batch of frames: (image (C, L, P) [Å], masks (2, L, P), extent [Å]) each."""
     out = [[], []]
-    for row, (image, masks, extent) in zip(_own(np.arange(source.size), source.share).tolist(), frames, strict=True):
-        rng = stream(source.seed, k * source.size + row, "shown")
-        image, masks = _shown(source, image[: source.passes], masks, extent, rng)
-        out[0].append(image)
-        out[1].append(masks)
+    rows = _own(np.arange(source.size // source.crops), source.share).tolist()
+    for row, (image, masks, extent) in zip(rows, frames, strict=True):
+        rng = stream(source.seed, k * source.size + row * source.crops, "shown")
+        for shown in _shown(source, image[: source.passes], masks, extent, rng):
+            for part, cut in zip(out, shown, strict=True):
+                part.append(cut)
     return tuple(np.stack(part).astype("f4", copy=False) for part in out)
 
 
 def _shown(source, image, masks, extent, rng):
-    """Resample, normalise, cut and turn one frame as the source says."""
+    """Resample and normalise one frame, cut and turn it, as the source says; once for each crop."""
+    if source.grey:
+        image = published(image, rng)
     if source.pixel_size:
-        shape = [max(round(length / source.pixel_size), 1) for length in extent]
+        size = source.pixel_size * (1 + source.scatter * rng.uniform(-1, 1) if source.scatter else 1)
+        shape = [max(round(length / size), 1) for length in extent]
         image, masks = resample(image, shape), resample(masks, shape)
     image = normalise(image, source.level)
-    if source.patch:
-        both = patch(np.concatenate([image, masks]), source.patch, rng)
-        image, masks = both[: len(image)], both[len(image) :]
-    if source.flip and rng.random() < 0.5:
-        image, masks = image[:, ::-1], masks[:, ::-1]
-    return image, masks
+    image = image.reshape(-1, *image.shape[-2:])
+    for _ in range(source.crops):
+        both = image, masks
+        if source.patch:
+            cut = patch(np.concatenate(both), source.patch, rng)
+            both = cut[: len(image)], cut[len(image) :]
+        yield (part[:, ::-1] for part in both) if source.flip and rng.random() < 0.5 else both

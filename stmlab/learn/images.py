@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d, median_filter
 
+LEVELS = {"surface": 1, "line": 1, "noise": 2}  # how images may be levelled, and how many channels come of each
 SPREAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 DEGREE = 3  # of the polynomial that follows drift and creep from line to line
+CALM = 0.3  # least noise of a line, in parts of that of the median line
+LINES = 4.0  # standard deviation of the Gaussian that smooths the noise of the lines [lines]
 
 
 def normalise(images, level="surface"):
@@ -19,16 +23,22 @@ def normalise(images, level="surface"):
     medians are blind to a few tall or deep pixels, and arsinh leaves such pixels finite: it is x near 0, and
     only the logarithm far away.
 
+    "noise" levels as "line" does and makes two channels of every image, one scaled by the spread of the frame, and one
+    by that of each line and its neighbours, so that bands of restless lines stand out no more than calm ones:
+
+    .. math:: x_1 = \operatorname{arsinh} \frac{z - b}{2 \sigma}, \qquad
+        x_2 = \operatorname{arsinh} \frac{z - b}{2 \sigma_\mathrm{line}}
+
     Parameters
     ----------
     images : array_like, (..., L, P)
         Heights in any unit, of any size; what is not finite counts as the median of its line.
-    level : {"surface", "line"}
-        What to subtract.
+    level : {"surface", "line", "noise"}
+        What to subtract, and what to divide by.
 
     Returns
     -------
-    ndarray, (..., L, P)
+    ndarray, (..., L, P), or (..., 2, L, P) with "noise"
         float32; 0 where all is constant or unknown.
 
     Raises
@@ -37,8 +47,8 @@ def normalise(images, level="surface"):
         If the level is unknown, or there is no pixel at all.
     """
     images = np.array(images, dtype=float)
-    if level not in ("surface", "line"):
-        raise ValueError(f"level = {level!r} must be 'surface' or 'line'")
+    if level not in LEVELS:
+        raise ValueError(f"level = {level!r} must be one of {', '.join(LEVELS)}")
     if images.ndim < 2 or 0 in images.shape[-2:]:
         raise ValueError(f"images have shape {images.shape}; give at least one line of one pixel, (..., L, P)")
     known = np.isfinite(images)
@@ -47,11 +57,23 @@ def normalise(images, level="surface"):
     with np.errstate(over="ignore", invalid="ignore"):
         rounding = 1e-12 * np.abs(images).max(axis=(-2, -1), keepdims=True)
         rows = np.median(images, axis=-1)
-        images -= (rows if level == "line" else _polynomial(rows, DEGREE))[..., :, None]
+        images -= (_polynomial(rows, DEGREE) if level == "surface" else rows)[..., :, None]
         images -= _polynomial(np.median(images, axis=-2), 1)[..., None, :]
         images *= np.abs(images).max(axis=(-2, -1), keepdims=True) > rounding
         images /= _spread(images, rounding[..., 0, 0])[..., None, None]
+    if level == "noise":
+        images, known = np.stack([images / 2, images / (2 * _restlessness(images))], axis=-3), known[..., None, :, :]
     return np.where(known & np.isfinite(images), np.arcsinh(images), 0.0).astype("f4")
+
+
+def _restlessness(images):
+    """Return the robust spread of each line and its neighbours (..., L, 1), of images of spread 1."""
+    own = SPREAD * np.median(np.abs(images), axis=-1)
+    one = [1] * (own.ndim - 1)
+    near = median_filter(own, (*one, 3), mode="nearest")  # a single wild line does not spread to its neighbours
+    least = CALM * np.median(own, axis=-1, keepdims=True)
+    spread = np.maximum(np.maximum(gaussian_filter1d(near, LINES, mode="nearest"), near), least)
+    return np.where(spread > 0, spread, 1.0)[..., None]
 
 
 def _fill(images, known):
@@ -115,6 +137,9 @@ def _weights(had, wanted):
 def patch(images, size, rng):
     """Cut the same square out of images, wherever chance will; what is smaller is padded with 0.
 
+    A place up to half a square beyond an edge counts as one at that edge: otherwise edges, where scanners misbehave,
+    would hardly ever be seen.
+
     Parameters
     ----------
     images : ndarray, (C, L, P)
@@ -128,6 +153,36 @@ def patch(images, size, rng):
     -------
     ndarray, (C, size, size)
     """
-    first = [int(rng.integers(max(n - size, 0) + 1)) for n in images.shape[-2:]]
+    first = [int(np.clip(rng.integers(-(size // 2), n - size // 2 + 1), 0, max(n - size, 0)))
+             for n in images.shape[-2:]]  # fmt: skip
     cut = images[..., first[0] : first[0] + size, first[1] : first[1] + size]
     return np.pad(cut, [(0, 0)] * (cut.ndim - 2) + [(0, size - n) for n in cut.shape[-2:]])
+
+
+def published(image, rng):
+    """Treat a frame as one is treated before it is published as a picture: levelled line by line, and 256 greys.
+
+    By chance, each line loses its mean (as often as not), the straight line through it, or nothing. The brightest
+    and the darkest pixels, up to half a per cent each, are clipped in some frames, and the rest is rounded to whole
+    greys of a range that need not be full.
+
+    Parameters
+    ----------
+    image : ndarray, (..., L, P)
+        Heights in any unit.
+    rng : numpy.random.Generator
+        Chooses.
+
+    Returns
+    -------
+    ndarray, (..., L, P)
+        Whole numbers from 0 to 255.
+    """
+    how, clip, dark, bright = rng.random(), rng.uniform(0, 0.5, 2) * (rng.random() < 0.6), *rng.uniform(0, 1, 2)
+    image = image - image.mean(axis=-1, keepdims=True) if how < 0.75 else image
+    if how < 0.25:
+        along = np.linspace(-1, 1, image.shape[-1])
+        image = image - (image @ along / (along @ along))[..., None] * along
+    low, high = np.percentile(image, [clip[0], 100 - clip[1]])
+    black, white = 60 * dark, 180 + 75 * bright
+    return np.rint(np.clip(black + (image - low) * ((white - black) / max(high - low, 1e-12)), black, white))

@@ -30,12 +30,11 @@ def segment(model, images):
     ValueError
         If the images do not have as many passes as the network takes, or no pixel.
     """
-    channels = model.settings["channels_in"]
+    channels, shape = model.settings["channels_in"], np.shape(images)
+    if model.passes > 1 and (len(shape) < 3 or shape[-3] != model.passes):
+        raise ValueError(f"images {shape} must be (..., {model.passes}, L, P): this network takes trace and retrace")
     images = normalise(images, model.settings["level"])
-    if channels > 1 and (images.ndim < 3 or images.shape[-3] != channels):
-        raise ValueError(f"images {images.shape} must be (..., {channels}, L, P): this network takes trace and retrace")
-    lines, pixels = images.shape[-2:]
-    before = images.shape[:-2] if channels == 1 else images.shape[:-3]
+    before, (lines, pixels) = shape[: -2 if model.passes == 1 else -3], shape[-2:]
     flat = images.reshape(math.prod(before), channels, lines, pixels)
     step = max(AT_ONCE // (lines * pixels), 1)
     done = [masks_of(model, flat[k : k + step]) for k in range(0, len(flat), step)]

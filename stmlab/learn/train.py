@@ -20,10 +20,12 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..dataset import Dataset, open_dataset
+from ..dataset.plan import MASKS
 from ..parameters import Study
 from . import metrics
 from .checkpoint import Log, load_checkpoint, save_checkpoint
 from .data import Mixed, Stored, Streaming, ahead, shared
+from .images import LEVELS
 from .models import ModelError, check_name, load_model, save_model
 from .processes import processes, repeatable
 from .rate import SCHEDULES
@@ -59,9 +61,9 @@ class Recipe:
 
 def train(
     data, *, samples=None, epochs=None, steps=None, batch=64, lr=RATE, schedule="one-cycle", loss="bce", seed=0,
-    passes=1, level="surface", flip=False, patch=0, pixel_size=0.0, base=16, depth=4, masks="thesis", held=None,
-    precision="auto", device="auto", threads=2, out="model.safetensors", log=None, every=100, resume=True,
-    progress=True,
+    passes=1, level="surface", flip=False, patch=0, pixel_size=0.0, scatter=0.0, crops=1, grey=False, base=16,
+    depth=4, masks=None, held=None, precision="auto", device="auto", threads=2, out="model.safetensors", log=None,
+    every=100, resume=True, progress=True,
 ):  # fmt: skip
     r"""Train a U-Net, or go on with a run that was stopped.
 
@@ -86,12 +88,12 @@ def train(
         See `train_step`.
     seed : int
         Of the first weights, and of the order or the samples.
-    passes, level, flip, patch, pixel_size
+    passes, level, flip, patch, pixel_size, scatter, crops, grey
         What the network is shown: see `Stored`.
     base, depth : int
         See `UNet`.
-    masks : {"thesis", "visible"}
-        Labels, where samples are made.
+    masks : {"thesis", "visible"}, optional
+        Labels, where samples are made; those of `stmlab.generate` if left out.
     held : int, optional
         Samples kept for validation: the last ones of a stored dataset (an eighth of it, 256 at most, if left out).
     precision : {"auto", "float32", "bfloat16"}
@@ -125,9 +127,10 @@ def train(
             raise ModelError(f"{name} = {value!r} must be one of {', '.join(known)}")
     if not 0 < lr <= 10 or every < 1 or threads < 1:
         raise ModelError(f"lr = {lr}, every = {every}, threads = {threads}: lr must be in (0, 10], the others positive")
-    model = initial(UNet, seed, channels_in=passes, base=base, depth=depth, level=level)
+    model = initial(UNet, seed, channels_in=passes * LEVELS.get(level, 1), base=base, depth=depth, level=level)
     with processes(device) as place:
-        how = {"passes": passes, "level": level, "flip": flip, "patch": patch, "pixel_size": pixel_size}
+        how = {"passes": passes, "level": level, "flip": flip, "patch": patch, "pixel_size": pixel_size,
+               "scatter": scatter, "crops": crops, "grey": grey}  # fmt: skip
         source = source_of(data, batch, seed, masks, **how)
         source, check = _split(source, held)
         precision = _precision(precision, place.device)
@@ -215,7 +218,7 @@ def validate(model, images, masks):
             "r2_lattice": float(lattice), "r2_defects": float(defects)}  # fmt: skip
 
 
-def source_of(data, batch, seed, masks="thesis", **how):
+def source_of(data, batch, seed, masks=None, **how):
     """Return batches of a dataset or a study, given itself, its name or its path."""
     if isinstance(data, list | tuple) and data:
         if batch % len(data):
@@ -226,20 +229,22 @@ def source_of(data, batch, seed, masks="thesis", **how):
     if isinstance(data, Dataset):
         return Stored(data, batch, seed, **how)
     if isinstance(data, Study):
-        return Streaming(data, batch, seed, masks=masks, **how)
+        return Streaming(data, batch, seed, masks=masks or MASKS.get(data.name, "thesis"), **how)
     raise ModelError(f"cannot train on {type(data).__name__}; give a dataset, a study, or the name of one")
 
 
 def describe(source):
-    """Say where samples come from, without where they lie."""
+    """Say where samples come from, without where they lie, and what is done to them that is not usual."""
     if isinstance(source, Mixed):
         return {"mixed": [describe(one) for one in source.sources]}
+    usual = {"scatter": 0.0, "crops": 1, "grey": False}
+    more = {name: getattr(source, name) for name, value in usual.items() if getattr(source, name) != value}
     if isinstance(source, Streaming):
         said = {"study": source.study.name, "toml": source.study.dumps(), "seed": source.seed, "masks": source.masks}
-        return said | {"stored": 0, "stmlab": __version__}
+        return said | {"stored": 0, "stmlab": __version__} | more
     plan = source.dataset.plan
     said = {"study": source.dataset.study.name, "toml": plan.study, "seed": plan.seed, "masks": plan.masks}
-    return said | {"stored": source.count, "stmlab": plan.stmlab}
+    return said | {"stored": source.count, "stmlab": plan.stmlab} | more
 
 
 def card(recipe, found, model):
@@ -257,10 +262,10 @@ def _split(source, held):
         return Mixed(learned), Mixed(checks) if all(checks) else None
     if isinstance(source, Streaming):
         held = HELD if held is None else held
-        return source, replace(source, size=held, first=FAR, flip=False) if held else None
+        return source, replace(source, size=held, first=FAR, flip=False, crops=1) if held else None
     held = min(HELD, source.count // 8) if held is None else held
     last = source.count - held
-    check = replace(source, size=held, first=last, last=source.count, flip=False) if held else None
+    check = replace(source, size=held, first=last, last=source.count, flip=False, crops=1) if held else None
     return replace(source, last=last), check
 
 

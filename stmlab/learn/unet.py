@@ -5,7 +5,9 @@ from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
-LARGEST = {"channels_in": 2, "channels_out": 8, "base": 128, "depth": 6}
+from .images import LEVELS
+
+LARGEST = {"channels_in": 4, "channels_out": 8, "base": 128, "depth": 6}
 
 
 class UNet(nn.Module):
@@ -16,21 +18,23 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    channels_in : {1, 2}
-        1: the trace; 2: trace and retrace.
+    channels_in : int
+        1: the trace; 2: trace and retrace; twice as many with the level "noise".
     channels_out : int
         Labels; lattice and defects.
     base : int
         Channels of the first level.
     depth : int
         Levels; the last one sees the frame at 1 / 2^(depth - 1) of its size.
-    level : {"surface", "line"}
+    level : {"surface", "line", "noise"}
         How `stmlab.learn.normalise` levels the images; the network itself does not use it.
 
     Attributes
     ----------
     settings : dict
         The parameters, as given.
+    passes : int
+        Images that it takes: the trace, or trace and retrace.
     card : dict
         What is known of the weights; see `stmlab.learn.save_model`.
 
@@ -54,6 +58,11 @@ class UNet(nn.Module):
         self.decoder = nn.ModuleList(block(2 * n, n) for n in width[-2::-1])
         self.head = nn.Conv2d(base, channels_out, 1)
         nn.init.constant_(self.head.bias, -2.0)  # most pixels bear no label: begin with "rather not"
+
+    @property
+    def passes(self):
+        """Images that it takes: 1, the trace, or 2, trace and retrace."""
+        return self.settings["channels_in"] // LEVELS[self.settings["level"]]
 
     def forward(self, image):
         """Map normalised images (N, channels_in, L, P) to logits (N, channels_out, L, P)."""
@@ -105,6 +114,6 @@ def _checked(channels_in, channels_out, base, depth, level):
     for name, most in LARGEST.items():
         if isinstance(said[name], bool) or not isinstance(said[name], int) or not 1 <= said[name] <= most:
             raise ValueError(f"UNet {name} = {said[name]!r} is not a whole number in [1, {most}]; choose one")
-    if level not in ("surface", "line"):
-        raise ValueError(f"UNet level = {level!r} must be 'surface' or 'line'")
+    if level not in LEVELS:
+        raise ValueError(f"UNet level = {level!r} must be one of {', '.join(LEVELS)}")
     return said | {"level": level}

@@ -52,7 +52,7 @@ def test_the_settings_are_kept():
         ({"base": 10**9}, "base = 1000000000"),
         ({"depth": 2.0}, "depth = 2.0"),
         ({"channels_in": True}, "channels_in = True"),
-        ({"level": "rows"}, "level = 'rows' must be 'surface' or 'line'"),
+        ({"level": "rows"}, "level = 'rows' must be one of surface, line, noise"),
     ],
 )
 def test_impossible_networks_are_refused(said, complaint):
