@@ -22,6 +22,7 @@ BASE = {
     "structures": {"kernels", "_resources"},
     "kernels": set(),
     "noise": set(),
+    "relief": {"parameters", "_resources"},
     "feedback": {"kernels"},
     "piezo": {"kernels"},
     "tightbinding": {"structures", "kernels", "_resources"},

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from stmlab.analysis import blobs
-from stmlab.analysis.blobs import SCALES
 
 NOISE = np.random.default_rng(1).normal(0, 0.003, (120, 140))  # makes the spread of an answer finite
 
@@ -77,8 +76,3 @@ def test_nothing_is_found_where_nothing_is():
 def test_impossible_arguments_are_refused(image, how, complaint):
     with pytest.raises(ValueError, match=complaint):
         blobs(image, **({"pixel_size": 1.0} | how))
-
-
-def test_scales_are_those_of_spots_one_to_two_nanometres_wide():
-    full_width = 2 * np.sqrt(2 * np.log(2)) * np.array(SCALES)
-    assert np.all((full_width > 9) & (full_width < 20))

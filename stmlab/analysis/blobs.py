@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_laplace, maximum_filter
 from .levelling import level
 
 BLOB_DTYPE = np.dtype([("x", "f8"), ("y", "f8"), ("score", "f8")])  # as of stmlab.learn.detect
-SCALES = (4.0, 5.6, 8.0)  # Å, standard deviations of dark and bright spots 1 to 2 nm wide
+SCALES = (5.6, 8.0, 11.2)  # Å, standard deviations of dark and bright spots 1.3 to 2.6 nm wide
 
 
 def blobs(image, pixel_size, threshold=5.0, *, scales=SCALES, sign=0, apart=10.0):

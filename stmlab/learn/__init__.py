@@ -9,7 +9,7 @@ except ImportError as error:
 from .checkpoint import read_log
 from .data import Mixed, Stored, Streaming, ahead, shared
 from .evaluate import Evaluation, evaluate
-from .images import normalise, patch, resample
+from .images import normalise, patch, published, resample
 from .metrics import Sums, bootstrap, mse, pixel_sums, r2, smooth_l1, variance
 from .models import ModelError, load_model, save_model
 from .rate import RangeTest, cosine, lr_range_test, one_cycle
@@ -22,6 +22,6 @@ from .unet import UNet
 __all__ = [
     "LOSSES", "Evaluation", "Mixed", "ModelError", "RangeTest", "Score", "Stored", "Streaming", "Sums", "UNet", "ahead",
     "bootstrap", "cosine", "evaluate", "load_model", "lr_range_test", "match", "match_boxes", "mse", "normalise",
-    "one_cycle", "patch", "pixel_sums", "r2", "read_log", "resample", "save_model", "score", "segment", "shared",
-    "smooth_l1", "train", "train_step", "variance",
+    "one_cycle", "patch", "pixel_sums", "published", "r2", "read_log", "resample", "save_model", "score", "segment",
+    "shared", "smooth_l1", "train", "train_step", "variance",
 ]  # fmt: skip

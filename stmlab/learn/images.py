@@ -164,7 +164,8 @@ def published(image, rng):
 
     By chance, each line loses its mean (as often as not), the straight line through it, or nothing. The brightest
     and the darkest pixels, up to half a per cent each, are clipped in some frames, and the rest is rounded to whole
-    greys of a range that need not be full.
+    greys of a range that need not be full. Before all that, the beginning of the lines is bent in half of the frames,
+    by `bent`.
 
     Parameters
     ----------
@@ -179,6 +180,8 @@ def published(image, rng):
         Whole numbers from 0 to 255.
     """
     how, clip, dark, bright = rng.random(), rng.uniform(0, 0.5, 2) * (rng.random() < 0.6), *rng.uniform(0, 1, 2)
+    often, strength, length = rng.random() < 0.5, rng.normal(0, 3), np.exp(rng.uniform(*np.log([0.005, 0.05])))
+    image = bent(image, often * strength * rng.normal(1, 0.3, image.shape[-2]), length)
     image = image - image.mean(axis=-1, keepdims=True) if how < 0.75 else image
     if how < 0.25:
         along = np.linspace(-1, 1, image.shape[-1])
@@ -186,3 +189,23 @@ def published(image, rng):
     low, high = np.percentile(image, [clip[0], 100 - clip[1]])
     black, white = 60 * dark, 180 + 75 * bright
     return np.rint(np.clip(black + (image - low) * ((white - black) / max(high - low, 1e-12)), black, white))
+
+
+def bent(image, strength, length):
+    r"""Bend the beginning of the lines, as the turn-around of a scanner does; seen in pictures, not derived.
+
+    .. math:: z \to z + a_l\, \sigma\, e^{-x / \ell}
+
+    Parameters
+    ----------
+    image : ndarray, (..., L, P)
+        Heights in any unit; sigma is their robust spread about the medians of the lines.
+    strength : (L,) array
+        a of each line.
+    length : float
+        How soon it is over, as a share of the line.
+    """
+    rough = np.abs(image - np.median(image, axis=-1, keepdims=True))
+    spread = SPREAD * np.median(rough, axis=(-2, -1), keepdims=True)
+    x = (np.arange(image.shape[-1]) + 0.5) / image.shape[-1]
+    return image + spread * strength[:, None] * np.exp(-x / length)

@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("torch")
 
 import stmlab
-from stmlab.learn import Mixed, Stored, Streaming, ahead, normalise, patch, resample, shared
+from stmlab.learn import Mixed, Stored, Streaming, ahead, normalise, patch, published, resample, shared
+from stmlab.learn.images import bent
 from stmlab.parameters import Choice, SameAs, Study
 
 from .conftest import SIZE, STUDY
@@ -269,3 +270,72 @@ def test_sources_may_be_mixed(tiny):
         np.testing.assert_array_equal(mixed.batch(3)[which], parts)
         halves = [shared(mixed, part, 2).batch(3)[which] for part in (0, 1)]
         np.testing.assert_array_equal(np.sort(np.concatenate(halves), axis=0), np.sort(parts, axis=0))
+
+
+# ---- frames like published pictures -------------------------------------------------------------------
+
+
+def test_restless_lines_stand_out_no_more_than_calm_ones():
+    image = RNG(0).normal(size=(200, 300))
+    image[80:140] *= 6
+    frame, line = normalise(image, "noise")
+    spread = lambda part: 1.4826 * np.median(np.abs(np.sinh(part)))  # noqa: E731
+    assert spread(frame[90:130]) > 4 * spread(frame[:60])
+    assert spread(line[90:130]) == pytest.approx(0.5, rel=0.1)  # scaled by twice the spread
+    assert spread(line[:60]) == pytest.approx(0.5, rel=0.1)
+    np.testing.assert_allclose(normalise(7 * image + 3, "noise"), normalise(image, "noise"), atol=1e-5)
+
+
+def test_the_level_noise_is_line_with_another_scale():
+    image = rough()
+    np.testing.assert_allclose(np.sinh(normalise(image, "noise")[0]), np.sinh(normalise(image, "line")) / 2, rtol=1e-5)
+    many = normalise(np.stack([image, 2 * image[::-1]]), "noise")
+    assert many.shape == (2, 2, *image.shape)
+    np.testing.assert_array_equal(many[0], normalise(image, "noise"))
+    known = image.copy()
+    known[4] = np.nan
+    assert not normalise(known, "noise")[:, 4].any()
+    assert not normalise(np.ones((5, 6)), "noise").any()
+
+
+def test_a_published_frame_is_of_256_greys_and_levelled_line_by_line():
+    image, flat = RNG(0).normal(size=(30, 40)).cumsum(axis=0), 0
+    for seed in range(40):
+        out = published(image, RNG(seed))
+        assert set(np.unique(out)) <= set(range(256))
+        flat += np.ptp(out.mean(axis=1)) < 12
+    assert 20 <= flat < 40
+    assert np.isfinite(published(np.zeros((4, 5)), RNG(0))).all()
+
+
+def test_the_beginning_of_lines_may_be_bent():
+    image = RNG(0).normal(size=(4, 1000))
+    out = bent(image, np.array([0, 1, -2, 3.0]), 0.01) - image
+    assert not out[0].any()
+    np.testing.assert_allclose(out[1:, 0] / out[1, 0], [1, -2, 3])
+    assert out[1, 0] == pytest.approx(np.exp(-0.05), rel=0.1)  # the spread is about 1
+    assert out[3, 10] / out[3, 0] == pytest.approx(np.exp(-1))
+
+
+def test_several_patches_of_a_frame_fill_a_batch(tiny):
+    how = {"size": 8, "patch": 8, "crops": 4, "flip": True, "grey": True, "level": "noise"}
+    source = Stored(tiny, **how)
+    images, masks = source.batch(0)
+    assert (images.shape, masks.shape) == ((8, 2, 8, 8), (8, 2, 8, 8))
+    assert len(source.numbers(0)) == 2
+    assert source.epoch == len(tiny) // 2
+    assert len(np.unique(images[:4].reshape(4, -1), axis=0)) > 1
+    for a, b in zip(source.batch(3), Stored(tiny, **how).batch(3), strict=True):
+        np.testing.assert_array_equal(a, b)
+    halves = [shared(source, part, 2).batch(1) for part in range(2)]
+    np.testing.assert_array_equal(np.concatenate([half[0] for half in halves]), source.batch(1)[0])
+    for wrong in ({"crops": 3}, {"crops": 0}, {"patch": 0}, {"scatter": 1.0}):
+        with pytest.raises(ValueError, match=r"share|crops|scatter"):
+            Stored(tiny, **(how | wrong))
+
+
+def test_the_pixel_may_be_scattered(tmp_path):
+    data = stmlab.generate(STUDY, 4, 0, tmp_path / "few.zarr", workers=1, progress=False)
+    size = STUDY.base["raster.width"] / STUDY.base["raster.pixels"]
+    ones = [Stored(data, 4, patch=8, pixel_size=size, scatter=scatter).batch(0)[0] for scatter in (0.0, 0.3)]
+    assert not np.allclose(*ones)

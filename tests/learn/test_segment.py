@@ -68,3 +68,16 @@ def test_odd_images_give_finite_masks(model, shape, value):
     out = segment(model, image)
     assert out.shape == (2, *image.shape)
     assert np.isfinite(out).all()
+
+
+def test_a_level_of_two_channels_takes_one_image():
+    net = UNet(channels_in=2, base=4, depth=2, level="noise")
+    assert net.passes == 1
+    images = np.random.default_rng(0).normal(size=(3, 12, 13))
+    out = segment(net, images)
+    assert out.shape == (3, 2, 12, 13)
+    np.testing.assert_allclose(segment(net, 5 * images[1] + 2), out[1], atol=1e-5)
+    both = UNet(channels_in=4, base=4, depth=2, level="noise")
+    assert segment(both, np.stack([images, images], axis=1)).shape == (3, 2, 12, 13)
+    with pytest.raises(ValueError, match="trace and retrace"):
+        segment(both, images)

@@ -1,0 +1,81 @@
+"""Shapes that no band model gives: closed forms, streams, and where they show."""
+
+import numpy as np
+import pytest
+
+import stmlab as stm
+from stmlab.microscope import simulate
+from stmlab.relief import Relief, hill, spots, undulation, waves
+
+Y, X = np.mgrid[:300, :300] * 1.0
+BOUNDS = np.array([[0.0, 0.0], [300.0, 300.0]])
+
+
+def relief(index=0, **said):
+    p = stm.Parameters().set({f"relief.{name}": value for name, value in said.items()})
+    return Relief(p, BOUNDS, 0, index)
+
+
+def test_undulation_has_its_spread_and_correlation():
+    """The correlation is exp(-r^2 / 2 l^2), here averaged over many frames."""
+    length, rms, near, square = 20.0, 0.3, [], []
+    for seed in range(300):
+        z = undulation(np.array([0.0, 25.0]), np.zeros(2), rms, *waves(np.random.default_rng(seed), length))
+        near.append(z[0] * z[1])
+        square.append(z[0] ** 2)
+    assert np.mean(square) == pytest.approx(rms**2, rel=0.15)
+    assert np.mean(near) / rms**2 == pytest.approx(np.exp(-(25**2) / (2 * length**2)), abs=0.12)
+
+
+def test_a_hill_has_its_height_and_a_rim():
+    assert hill(0.0, 2.0, 5.0, 0.4) == pytest.approx(2.0)
+    assert hill(0.0, 2.0, 5.0, 0.0) == pytest.approx(2.0)
+    r = np.linspace(0, 40, 400)
+    assert hill(r**2, 2.0, 5.0, 0.0).min() >= 0
+    assert hill(r**2, 2.0, 5.0, 0.4).min() < -0.05
+
+
+def test_spots_lie_at_their_distance():
+    t = spots(X / 10, Y / 10, 6.0, 0.3)
+    assert t[0, 0] == pytest.approx(1.0)
+    assert t.min() > -1e-9
+    towards = 0.3 + np.pi / 6  # a neighbour lies between two wave vectors
+    assert spots(6 * np.cos(towards), 6 * np.sin(towards), 6.0, 0.3) == pytest.approx(1.0)
+    assert spots(3 * np.cos(towards), 3 * np.sin(towards), 6.0, 0.3) == pytest.approx(1 / 9)
+
+
+def test_nothing_is_there_unless_asked_for():
+    none = relief()
+    assert not none.height(X, Y).any()
+    assert none.listed()[2].shape == (0, 2)
+
+
+def test_density_and_members_are_as_asked_for():
+    wide, kinds = (320.0) ** 2, []
+    for index in range(40):
+        kinds += relief(index, clusters=1e-4, cluster_members=2.0, halos=5e-5).listed()[0].tolist()
+    assert kinds.count("cluster") == pytest.approx(40 * 1e-4 * wide * 3, rel=0.15)
+    assert kinds.count("halo") == pytest.approx(40 * 5e-5 * wide, rel=0.2)
+
+
+def test_the_surface_rises_where_a_cluster_is_listed():
+    one = next(found for index in range(50) if len((found := relief(index, clusters=1e-5)).features) == 1)
+    z, (_, _, ((x, y),)) = one.height(X, Y), one.listed()
+    top = np.unravel_index(z.argmax(), z.shape)
+    assert np.hypot(top[1] - x, top[0] - y) < 1 or not (0 <= x < 300 and 0 <= y < 300)
+    assert z.max() == pytest.approx(2.0 * one.features[0][3], rel=0.05)
+
+
+def test_a_scan_shows_and_lists_them_and_other_streams_stay():
+    small = {"raster.width": 80.0, "raster.height": 80.0, "raster.pixels": 24, "raster.lines": 24, "noise.current": 0.0}
+    plain = stm.Parameters().set(small)
+    flat = simulate(plain, 0)
+    shaped = simulate(plain.set({"relief.clusters": 5e-4, "relief.halos": 2e-4, "relief.undulation": 0.1}), 0)
+    new = shaped.defects[len(flat.defects) :]
+    np.testing.assert_array_equal(shaped.defects[: len(flat.defects)], flat.defects)
+    assert set(new["kind"]) == {"cluster", "halo"}
+    assert (new["site"] == -1).all()
+    tall = np.unravel_index((shaped.ideal - flat.ideal).argmax(), flat.ideal.shape)
+    clusters = new[new["kind"] == "cluster"]
+    assert np.hypot(clusters["row"] - tall[0], clusters["col"] - tall[1]).min() < 3
+    np.testing.assert_allclose(shaped.height[0] - flat.height[0], shaped.ideal - flat.ideal, atol=0.5)
