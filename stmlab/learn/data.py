@@ -106,7 +106,7 @@ class Stored:
         """Return images (n, C, L, P) and masks (n, 2, L, P), float32."""
         numbers = self.numbers(k).tolist()
         known = self.dataset.parameters if self.pixel_size else lambda number: None
-        return _ready(self, k, [(*self.dataset[n], known(n) and _extent(known(n))) for n in numbers])
+        return _ready(self, k, [(*self.dataset[n], known(n) and extent_of(known(n))) for n in numbers])
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Streaming:
             attempt, lines, pixels, _ = made["samples"][row].tolist()
             image, masks = (made[name][row, :, :lines, :pixels] for name in ("images", "masks"))
             drawn = self.study.draw(self.seed, index_of(number, attempt)) if self.pixel_size else None
-            frames.append((image, masks / np.float32(255), drawn and _extent(drawn)))
+            frames.append((image, masks / np.float32(255), drawn and extent_of(drawn)))
         return _ready(self, k, frames)
 
 
@@ -247,7 +247,7 @@ def _check_share(source):
         raise ValueError(f"a batch of {source.size} cannot be shared evenly by {each}; choose a multiple of {each}")
 
 
-def _extent(parameters):
+def extent_of(parameters):
     """Height and width of a frame [Å]: what its lines and pixels are spread over."""
     return parameters["raster.height"], parameters["raster.width"]
 

@@ -76,6 +76,15 @@ def _restlessness(images):
     return np.where(spread > 0, spread, 1.0)[..., None]
 
 
+def filled(image):
+    """Return an image (..., L, P) as floats, with the median of its line wherever it is not finite."""
+    image = np.array(image, dtype=float)
+    known = np.isfinite(image)
+    if not known.all():
+        _fill(*(values.reshape(-1, *image.shape[-2:]) for values in (image, known)))
+    return image
+
+
 def _fill(images, known):
     """Put the median of its line, or of its image, wherever a pixel is not known."""
     for image, there in zip(images, known, strict=True):

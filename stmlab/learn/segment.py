@@ -8,6 +8,9 @@ import torch
 from .images import normalise
 
 AT_ONCE = 2**18  # pixels that go through the network together: some 200 MB at 16 channels
+TILE = 512  # longest side that goes through the network in one piece [pixels]
+OVERLAP = 128  # of neighbouring tiles; TILE - OVERLAP is a multiple of all that the levels halve
+BLIND = 32  # pixels along an inner edge of a tile that do not count: the network sees too little around them
 
 
 def segment(model, images):
@@ -18,7 +21,8 @@ def segment(model, images):
     model : UNet
         See `load_model`.
     images : array_like, (..., L, P), or (..., 2, L, P) for a network that takes trace and retrace
-        Heights in any unit, in acquisition order; levelled and normalised here as in training.
+        Heights in any unit, in acquisition order; levelled and normalised here as in training. Large ones go through
+        the network in overlapping tiles, so that memory stays bounded.
 
     Returns
     -------
@@ -34,12 +38,53 @@ def segment(model, images):
     if model.passes > 1 and (len(shape) < 3 or shape[-3] != model.passes):
         raise ValueError(f"images {shape} must be (..., {model.passes}, L, P): this network takes trace and retrace")
     images = normalise(images, model.settings["level"])
-    before, (lines, pixels) = shape[: -2 if model.passes == 1 else -3], shape[-2:]
-    flat = images.reshape(math.prod(before), channels, lines, pixels)
-    step = max(AT_ONCE // (lines * pixels), 1)
-    done = [masks_of(model, flat[k : k + step]) for k in range(0, len(flat), step)]
-    labels = model.settings["channels_out"]
-    return np.concatenate(done or [np.zeros((0, labels, lines, pixels), "f4")]).reshape(*before, labels, lines, pixels)
+    before, size = shape[: -2 if model.passes == 1 else -3], shape[-2:]
+    out = _segmented(model, images.reshape(math.prod(before), channels, *size))
+    return out.reshape(*before, *out.shape[1:])
+
+
+def segment_normalised(model, image):
+    """Return the masks (labels, L, P) of one normalised image, of all its channels."""
+    return _segmented(model, image.reshape(1, -1, *image.shape[-2:]))[0]
+
+
+def _segmented(model, images):
+    """Map normalised images (N, C, L, P) to masks (N, labels, L, P), so many at a time as memory allows."""
+    lines, pixels = images.shape[-2:]
+    if max(lines, pixels) > TILE:
+        done = [_tiled(model, image)[None] for image in images]
+    else:
+        step = max(AT_ONCE // (lines * pixels), 1)
+        done = [masks_of(model, np.ascontiguousarray(images[k : k + step])) for k in range(0, len(images), step)]
+    return np.concatenate(done or [np.zeros((0, model.settings["channels_out"], lines, pixels), "f4")])
+
+
+def _tiled(model, image):
+    """Return the masks (labels, L, P) of a normalised image (C, L, P) of any size, tile by tile."""
+    out, total = None, np.zeros(image.shape[-2:], "f4")
+    for rows in _spans(image.shape[-2]):
+        for columns in _spans(image.shape[-1]):
+            part = masks_of(model, np.ascontiguousarray(image[None, :, rows, columns]))[0]
+            weight = np.minimum.outer(_ramp(rows, image.shape[-2]), _ramp(columns, image.shape[-1]))
+            out = np.zeros((len(part), *image.shape[-2:]), "f4") if out is None else out
+            out[:, rows, columns] += weight * part
+            total[rows, columns] += weight
+    return np.divide(out, total, out=out)
+
+
+def _spans(length):
+    """Cut a length into overlapping pieces."""
+    if length <= TILE:
+        return [slice(0, length)]
+    firsts = range(0, length - OVERLAP, TILE - OVERLAP)
+    return [slice(first, min(first + TILE, length)) for first in firsts]
+
+
+def _ramp(span, length):
+    """Return the weights of a piece: falling to 0 towards where another one takes over."""
+    at, far = np.arange(span.start, span.stop) + 0.5, np.inf
+    edge = np.minimum(at - span.start if span.start else far, span.stop - at if span.stop < length else far)
+    return np.clip((edge - BLIND) / (OVERLAP - 2 * BLIND), 0, 1).astype("f4")
 
 
 @torch.inference_mode()
