@@ -63,6 +63,8 @@ class Relief(Group):
     halo_height: float = quantity(0.05, "Å", -5.0, 5.0, "height of a halo")
     halo_width: float = quantity(15.0, "Å", 1.0, 100.0, "standard deviation of its profile")
     halo_core: float = quantity(0.1, "Å", -5.0, 5.0, "depth of the spots in its core")
+    halo_dark: float = quantity(
+        0.0, "", 0.0, 1.0, "share of halos that are dark with bright spots: twice as deep as high, and narrower")
     halo_spacing: float = quantity(6.0, "Å", 2.0, 20.0, "distance of neighbouring spots")
 
 

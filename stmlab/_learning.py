@@ -27,7 +27,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Samples in a batch.")] = 64,
     lr: Annotated[float, typer.Option(help="Highest learning rate.")] = 0.01,
-    loss: Annotated[Literal["bce", "mse", "smooth-l1"], typer.Option(help="What to make small.")] = "bce",
+    loss: Annotated[Literal["bce", "rare", "mse", "smooth-l1"], typer.Option(help="What to make small.")] = "bce",
     schedule: Annotated[Literal["one-cycle", "cosine"], typer.Option(help="Course of the rate.")] = "one-cycle",
     base: Annotated[int, typer.Option(min=1, help="Channels of the first level.")] = 16,
     depth: Annotated[int, typer.Option(min=1, help="Levels of the network.")] = 4,

@@ -14,6 +14,7 @@ WAVES = 16  # of which the undulation is made
 EDGE = 10.0  # Å; features this far outside the frame are drawn, too
 REACH = 5.0  # standard deviations after which a profile is cut off
 CORE = 0.55  # width of a spotted core in parts of that of its halo
+DARK = -2.0, 0.7  # height and width of a dark halo in parts of those of a bright one
 
 
 def waves(rng, length):
@@ -112,9 +113,10 @@ class Relief:
                 yield "cluster", *at, *np.exp(rng.normal(0, [0.5, 0.25]))
 
     def _halos(self, low, high):
-        rng, p = self._draw("halos"), self.p
+        rng, dark, p = self._draw("halos"), self._draw("dark"), self.p
         for place in rng.uniform(low, high, (rng.poisson(p.halos * np.prod(high - low)), 2)):
-            yield "halo", *place, *np.exp(rng.normal(0, [0.3, 0.2]))
+            change = np.array(DARK if dark.random() < p.halo_dark else (1.0, 1.0))
+            yield "halo", *place, *(change * np.exp(rng.normal(0, [0.3, 0.2])))
 
     def listed(self):
         """Return kinds (D,), site numbers (D,), -1 for they have none, and positions (D, 2) [Å]."""

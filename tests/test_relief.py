@@ -79,3 +79,11 @@ def test_a_scan_shows_and_lists_them_and_other_streams_stay():
     clusters = new[new["kind"] == "cluster"]
     assert np.hypot(clusters["row"] - tall[0], clusters["col"] - tall[1]).min() < 3
     np.testing.assert_allclose(shaped.height[0] - flat.height[0], shaped.ideal - flat.ideal, atol=0.5)
+
+
+def test_some_halos_are_dark_with_bright_spots():
+    bright, dark = (relief(3, halos=2e-4, halo_core=0.0, halo_dark=share) for share in (0.0, 1.0))
+    np.testing.assert_array_equal(bright.listed()[2], dark.listed()[2])
+    assert [f[3] for f in dark.features] == pytest.approx([-2.0 * f[3] for f in bright.features])
+    assert [f[4] for f in dark.features] == pytest.approx([0.7 * f[4] for f in bright.features])
+    assert dark.height(X, Y).max() <= 0 <= bright.height(X, Y).min()

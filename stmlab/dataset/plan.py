@@ -11,7 +11,7 @@ from ..parameters import LEAVES, SameAs, Study
 from ..scan import DEFECT_DTYPE
 
 FORMAT = 1
-MASKS = {"large-frame": "visible"}  # studies whose labels are not those of the thesis
+MASKS = {"large-frame": "visible", "spotted-frame": "visible"}  # studies whose labels are not those of the thesis
 LARGEST = 256  # samples in a chunk, ...
 PIXELS = 2**20  # ... and at most as many pixels, so that a chunk of large frames takes little memory and time
 SAMPLE_COLUMNS = ("attempt", "lines", "pixels", "defects")

@@ -102,7 +102,7 @@ def lr_range_test(model, source, low=1e-5, high=1.0, steps=100, loss="bce"):
         First and last rate.
     steps : int
         How many rates K, at least 10.
-    loss : {"bce", "mse", "smooth-l1"}
+    loss : {"bce", "rare", "mse", "smooth-l1"}
         See `train_step`.
 
     Returns

@@ -84,7 +84,7 @@ def train(
         Highest learning rate; see `lr_range_test`.
     schedule : {"one-cycle", "cosine"}
         Its course.
-    loss : {"bce", "mse", "smooth-l1"}
+    loss : {"bce", "rare", "mse", "smooth-l1"}
         See `train_step`.
     seed : int
         Of the first weights, and of the order or the samples.

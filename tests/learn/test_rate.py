@@ -57,6 +57,7 @@ class Line(torch.nn.Module):
         ("mse", lambda p, t: (p - t) ** 2),
         ("smooth-l1", lambda p, t: (p - t) ** 2 / 2),
         ("bce", lambda p, t: -t * math.log(p) - (1 - t) * math.log(1 - p)),
+        ("rare", lambda p, t: -(1 + 9 * t) * (t * math.log(p) + (1 - t) * math.log(1 - p))),
     ],
 )
 def test_a_step_is_that_of_adamw(loss, wanted):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -270,3 +271,21 @@ def test_several_sources_share_every_batch(tiny, tmp_path):
     assert (model.card["training"]["patch"], model.card["training"]["pixel_size"]) == (8, 1.0)
     with pytest.raises(ModelError, match="a batch of 8 cannot be shared evenly by 3 sources"):
         train([tiny, tiny, STUDY], steps=2, out=tmp_path / "b.safetensors", **SMALL)
+
+
+def test_labels_of_a_stream_are_those_of_the_study_unless_said():
+    from stmlab.learn.train import source_of
+
+    large = replace(STUDY, name="large-frame")
+    assert [source_of(one, 8, 0).masks for one in (STUDY, large)] == ["thesis", "visible"]
+    assert source_of(large, 8, 0, "thesis").masks == "thesis"
+    mixed = source_of([STUDY, large], 8, 0)
+    assert [one.masks for one in mixed.sources] == ["thesis", "visible"]
+
+
+def test_what_is_done_to_frames_is_in_the_recipe_only_where_it_is_unusual(tiny):
+    from stmlab.learn.train import describe
+
+    assert "crops" not in describe(Stored(tiny, 8))
+    said = describe(Stored(tiny, 8, patch=8, crops=2, grey=True, scatter=0.1))
+    assert (said["crops"], said["grey"], said["scatter"]) == (2, True, 0.1)
