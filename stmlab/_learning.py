@@ -1,11 +1,16 @@
-"""The commands of ``stmlab`` that need PyTorch: train, evaluate. It is loaded when one of them runs."""
+"""The commands of ``stmlab`` that need PyTorch: train, evaluate, detect. It is loaded when one of them runs."""
 
+import csv
+import io
+import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
+from . import __version__
+from ._resources import replacing, write_text
 from .cli import Mistake, app
 
 
@@ -70,3 +75,127 @@ def evaluate(
     from .dataset import open_dataset
 
     print(learn.evaluate(learn.load_model(model), open_dataset(dataset), count, sys.stderr.isatty()).table())
+
+
+# ---- detect -------------------------------------------------------------------------------------------
+
+COLUMNS = ("file", "x_px", "y_px", "x_nm", "y_nm", "score")
+PICTURES = (".png", ".jpg", ".jpeg", ".npy")
+DRAWN = (".png", ".pdf", ".svg")
+
+
+class Frame(NamedTuple):
+    """An image to look at: values (L, P), the sides of a pixel [Å], and how it lies in space (None: as a picture)."""
+
+    path: Path
+    values: object
+    pixel_size: tuple[float, float]
+    raster: object
+
+
+@app.command()
+def detect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", readable=False, help=(
+        "Images: .sxm, .Z_mtrx, .sm4, .int, .gwy, .gsf, .nc, .npy, .png, .jpg."))],
+    width_nm: Annotated[float | None, typer.Option(help="Width of the frame, where the file does not say it.")] = None,
+    model: Annotated[str, typer.Option(help="main, control, real, or a .safetensors file.")] = "real",
+    threshold: Annotated[float | None, typer.Option(help="Least score, 0 to 1; the network's own if left out.")] = None,
+    channel: Annotated[str, typer.Option(help="Recorded signal to look at.")] = "Z",
+    out: Annotated[Path | None, typer.Option(readable=False, help="Table to write, .csv; printed if left out.")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", readable=False, help="The same as .json.")] = None,
+    figure: Annotated[Path | None, typer.Option(readable=False, help="Picture to draw of one image.")] = None,
+):
+    """Find the point defects in measured images.
+
+    x_px and y_px count columns and lines in the order of the file's rows (of acquisition, where the file knows it),
+    from 0 in the middle of the first; x_nm and y_nm are places in space, from the lower left corner of the picture.
+    """
+    for path, endings in ((out, (".csv",)), (as_json, (".json",)), (figure, DRAWN)):
+        if path is not None and path.suffix.lower() not in endings:
+            raise Mistake(f"{path}: the name must end in {' or '.join(endings)}")
+        if path is not None and not path.resolve().parent.is_dir():
+            raise Mistake(f"{path} cannot be written: {path.parent} is not an existing folder; make it first")
+    if figure is not None and len(files) > 1:
+        raise Mistake(f"--figure draws one image, and {len(files)} files were given; give one of them")
+    learn = _learn()
+    network = learn.load_model(model)
+    frames = [_frame(path, width_nm, channel) for path in files]
+    found = [learn.detect(network, frame.values, frame.pixel_size, threshold) for frame in frames]
+    rows = [row for frame, one in zip(frames, found, strict=True) for row in _rows_of(frame, one)]
+    table = _csv(rows)
+    if out is not None:
+        write_text(out, table)
+    if as_json is not None:
+        least = network.card["detection"]["threshold"] if threshold is None else threshold
+        said = {"stmlab": __version__, "model": model, "threshold": least}
+        said["detections"] = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        write_text(as_json, json.dumps(said, indent=1))
+    if figure is not None:
+        _draw(frames[0], found[0], figure)
+    if out is None and as_json is None:
+        print(table, end="")
+    else:
+        print(f"{len(rows)} defects in {len(frames)} image{'s' * (len(frames) != 1)}")
+
+
+def _frame(path, width_nm, channel):
+    """Read an image and find out how large its pixels are."""
+    from . import io as readers
+
+    if width_nm is not None and not 0 < width_nm < 1e6:
+        raise Mistake(f"--width-nm = {width_nm} must be above 0 nm and below 1e6 nm")
+    if path.suffix.lower() in PICTURES:
+        values = (readers.load_array if path.suffix.lower() == ".npy" else readers.load_image)(path)
+        if width_nm is None:
+            raise Mistake(f"{path} does not say how wide its frame is; give --width-nm")
+        side = 10 * width_nm / values.shape[1]
+        return Frame(path, values, (side, side), None)
+    scan = readers.load_scan(path, channel)
+    fast, slow = scan.raster.pixel_size
+    if width_nm is not None:
+        fast, slow = fast * 10 * width_nm / scan.raster.width, slow * 10 * width_nm / scan.raster.width
+    return Frame(path, scan.height[0], (fast, slow), scan.raster if width_nm is None else None)
+
+
+def _rows_of(frame, found):
+    (fast, slow), lines = frame.pixel_size, frame.values.shape[0]
+    for x, y, score in found.tolist():
+        if frame.raster is None:
+            place = (x + 0.5) * fast / 10, (lines - 0.5 - y) * slow / 10
+        else:
+            from .plot import in_picture
+
+            place = in_picture(y, x, frame.raster)
+        yield [str(frame.path), *(round(float(v), 3) for v in (x, y, *place)), round(score, 4)]
+
+
+def _csv(rows):
+    file = io.StringIO()
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows(rows)
+    return file.getvalue()
+
+
+def _draw(frame, found, path):
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    from .io import picture
+    from .plot import detections, in_picture
+
+    fig, ax = plt.subplots(figsize=(6, 6), layout="constrained")
+    values, size = frame.values, frame.pixel_size
+    if frame.raster is not None:  # as it lies in space
+        values = picture(values, frame.raster)
+        size = [side / count for side, count in zip(frame.raster.extent, values.shape[::-1], strict=True)]
+        place = in_picture(found["y"], found["x"], frame.raster)
+        found = found.copy()
+        found["x"], found["y"] = (10 * nm / side - 0.5 for nm, side in zip(place, size, strict=True))
+    detections(values, found, size, ax, upwards=frame.raster is not None)
+    ax.set_title(f"{frame.path.name}: {len(found)} defects", fontsize=10)
+    with replacing(path) as aside:
+        fig.savefig(aside, dpi=150, format=path.suffix.lower().removeprefix("."))
+    plt.close(fig)

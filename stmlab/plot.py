@@ -76,6 +76,45 @@ def image(values, ax, raster, label, cmap="afmhot", percentile=(0.5, 99.5), limi
     return ax
 
 
+def detections(values, found, pixel_size, ax, boxes=(), upwards=False, cmap="gray", percentile=(0.5, 99.5)):
+    """Draw an image, circles around what was found in it, and boxes around what is known to be there.
+
+    Parameters
+    ----------
+    values : array_like, (L, P)
+        Any values; NaN stays empty.
+    found : structured array
+        From `stmlab.learn.detect`; the surer, the less transparent.
+    pixel_size : float or (float, float)
+        Side of a pixel [Å], or along the lines and from line to line.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    boxes : array_like, (n, 4)
+        x and y of a corner, width and height [pixels from the corner of the first pixel].
+    upwards : bool
+        Whether the first line lies at the bottom, as in a scan that was made upwards, or on top, as in a picture.
+    cmap, percentile
+        As in `show`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from matplotlib.patches import Rectangle
+
+    values, (fast, slow) = np.asarray(values, float), np.broadcast_to(np.asarray(pixel_size, float), 2) / 10
+    width, height = values.shape[1] * fast, values.shape[0] * slow
+    low, high = np.nanpercentile(values, percentile)
+    extent = (0, width, 0, height) if upwards else (0, width, height, 0)
+    ax.imshow(values, origin="lower" if upwards else "upper", extent=extent, cmap=cmap, vmin=low, vmax=high)
+    for x, y, wide, tall in np.reshape(boxes, (-1, 4)) * [fast, slow, fast, slow]:
+        ax.add_patch(Rectangle((x, y), wide, tall, fill=False, ec="tab:orange", lw=1.2))
+    edge = [(0.0, 0.75, 0.85, 0.4 + 0.6 * min(score, 1.0)) for score in found["score"]]
+    ax.scatter((found["x"] + 0.5) * fast, (found["y"] + 0.5) * slow, 90, facecolors="none", edgecolors=edge, lw=1.6)
+    ax.set(xlabel="x [nm]", ylabel="y [nm]", xlim=(0, width), ylim=(0, height) if upwards else (height, 0))
+    return ax
+
+
 def atoms(structure, ax, view="top"):
     """Draw atoms as discs of their covalent radius, from above (``top``) or from the side (``side``)."""
     from ase.data import covalent_radii

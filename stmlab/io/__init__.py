@@ -10,7 +10,7 @@ from ._files import FileError, MissingPackage, aside, blamed, readable
 from .anfatec import read_anfatec
 from .gsf import read_gsf
 from .gwy import encode_gwy, read_gwy
-from .images import draw, encode_png, load_image, picture
+from .images import draw, encode_png, load_array, load_image, picture
 from .matrix import read_mtrx, read_parameter_file
 from .measured import MeasuredSpectra
 from .nanonis import read_3ds, read_dat
@@ -21,7 +21,7 @@ from .sxm import read_sxm
 
 __all__ = [
     "FileError", "LabelledImage", "MeasuredSpectra", "MissingPackage", "draw", "fetch_real", "labelled_images",
-    "load_image", "load_scan", "load_spectra", "picture", "real_data", "save_scan", "to_xarray",
+    "load_array", "load_image", "load_scan", "load_spectra", "picture", "real_data", "save_scan", "to_xarray",
 ]  # fmt: skip
 
 # By how a name ends: MATRIX writes .Z_mtrx, .I_mtrx, ... and .mtrx for the parameters.

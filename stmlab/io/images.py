@@ -60,6 +60,35 @@ def load_image(path):
         raise FileError(f"{path}: is no JPEG or PNG image that can be read ({reason})") from error
 
 
+def load_array(path):
+    """Read an image from a NumPy file.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.npy`` file; nothing in it is executed.
+
+    Returns
+    -------
+    ndarray, (L, P)
+        As floats.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged, holds something else than (L, P) numbers, or more than 64 million of them.
+    """
+    path = readable(path)
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError, OverflowError) as error:
+        raise FileError(f"{path}: is no .npy file that can be read ({' '.join(str(error).split())[:120]})") from error
+    shape, kind = getattr(values, "shape", ()), getattr(values, "dtype", None)
+    if len(shape) != 2 or 0 in shape or kind.kind not in "biuf" or values.size > MAX_PIXELS:
+        raise FileError(f"{path}: holds {shape} of {kind}; give (lines, pixels) real numbers, at most {MAX_PIXELS}")
+    return np.array(values, float)
+
+
 def draw(scan):
     """Return a matplotlib figure of the trace, levelled by a plane, with axes in nm and a colour bar."""
     from matplotlib.figure import Figure

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from .calibrate import detections
 from .metrics import Sums, bootstrap, joined, mse, pixel_sums, r2, smooth_l1, variance
+from .scoring import Score
 from .segment import segment
 
 AT_ONCE = 256
@@ -26,10 +28,13 @@ class Evaluation:
         Of every image.
     study : str
         Name of the study that the dataset was drawn from.
+    score : Score, optional
+        How well the defects were found, where the network has a threshold.
     """
 
     sums: Sums
     study: str = ""
+    score: Score | None = None
 
     @property
     def figures(self):
@@ -55,7 +60,8 @@ class Evaluation:
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
         count = len(self.sums.pixels)
-        return "\n".join([*lines, f"{count} images; MSE of both, 95 % of bootstraps: {low:.4g} to {high:.4g}"])
+        lines.append(f"{count} images; MSE of both, 95 % of bootstraps: {low:.4g} to {high:.4g}")
+        return "\n".join(lines + (_found(self.score) if self.score else []))
 
 
 def evaluate(model, dataset, count=None, progress=False):
@@ -75,6 +81,7 @@ def evaluate(model, dataset, count=None, progress=False):
     Returns
     -------
     Evaluation
+        With the detections scored, too, if the network's card holds a threshold; see `calibrate`.
 
     Raises
     ------
@@ -90,7 +97,17 @@ def evaluate(model, dataset, count=None, progress=False):
         images, masks = dataset[first : min(first + AT_ONCE, count)]
         chosen = images[:, 0] if passes == 1 else images[:, :passes]
         many.append(pixel_sums(segment(model, chosen), masks))
-    return Evaluation(joined(many), dataset.study.name)
+    found = detections(model, dataset, count, progress) if model.card.get("detection") else None
+    return Evaluation(joined(many), dataset.study.name, found)
+
+
+def _found(score):
+    """Return what is to be said of detections, as lines."""
+    low, high = score.interval()
+    lines = [f"defects: precision {score.precision:.3f}, recall {score.recall:.3f}, F1 {score.f1:.3f} "
+             f"({low:.3f} to {high:.3f}), {score.rmse:.2f} Å rms from the truth"]  # fmt: skip
+    counts = score.kinds
+    return lines + [f"    {kind}: {share:.3f} of {counts[kind][0]}" for kind, share in score.recall_by_kind.items()]
 
 
 def _digits(value):
