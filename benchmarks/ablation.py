@@ -36,12 +36,11 @@ LEFT_OUT = {
 
 def without(name):
     """Return the study with one artefact off; its index and seed give the same sheets as ever."""
-    study, off = Study.load("thesis-main"), LEFT_OUT[name]
     unused = {"feedback": {"feedback.loop_gain"}, "hysteresis": {"piezo.hysteresis_beta", "piezo.hysteresis_gamma"},
               "creep": {"piezo.bend_magnitude"}}.get(name, set())  # fmt: skip
-    base = study.base.set({**off, "raster.retrace": "skipped"})
-    kept = {path: law for path, law in study.vary.items() if path not in unused | set(off)}
-    return Study(base, kept, f"thesis-main without {name}")
+    study = Study.load("thesis-main").fixed({**LEFT_OUT[name], "raster.retrace": "skipped"})
+    kept = {path: law for path, law in study.vary.items() if path not in unused}
+    return Study(study.base, kept, f"thesis-main without {name}")
 
 
 def tests(folder, count):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -151,10 +152,10 @@ def _frame(path, width_nm, channel):
         side = 10 * width_nm / values.shape[1]
         return Frame(path, values, (side, side), None)
     scan = readers.load_scan(path, channel)
-    fast, slow = scan.raster.pixel_size
+    raster = scan.raster
     if width_nm is not None:
-        fast, slow = fast * 10 * width_nm / scan.raster.width, slow * 10 * width_nm / scan.raster.width
-    return Frame(path, scan.height[0], (fast, slow), scan.raster if width_nm is None else None)
+        raster = replace(raster, width=10 * width_nm, height=raster.height * 10 * width_nm / raster.width)
+    return Frame(path, scan.height[0], raster.pixel_size, raster)
 
 
 def _rows_of(frame, found):
@@ -183,6 +184,7 @@ def _draw(frame, found, path):
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
+    from .analysis import level
     from .io import picture
     from .plot import detections, in_picture
 
@@ -194,7 +196,7 @@ def _draw(frame, found, path):
         place = in_picture(found["y"], found["x"], frame.raster)
         found = found.copy()
         found["x"], found["y"] = (10 * nm / side - 0.5 for nm, side in zip(place, size, strict=True))
-    detections(values, found, size, ax, upwards=frame.raster is not None)
+    detections(level(values), found, size, ax, upwards=frame.raster is not None)
     ax.set_title(f"{frame.path.name}: {len(found)} defects", fontsize=10)
     with replacing(path) as aside:
         fig.savefig(aside, dpi=150, format=path.suffix.lower().removeprefix("."))

@@ -184,6 +184,9 @@ def generate(
     count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = ...,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
     out: Annotated[Path, typer.Option(readable=False, help="Folder to write, such as main.zarr.")] = ...,
+    set: Annotated[
+        list[str] | None, typer.Option(metavar="PATH=VALUE", help="Fix one parameter for all; may be repeated.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Workers; as many as cores if left out.")] = None,
     processes: Annotated[
         bool | None, typer.Option("--processes/--threads", help="What the workers are; processes from 1000 samples on.")
@@ -198,7 +201,9 @@ def generate(
     if workers and scheduler:
         raise Mistake("give --workers or --scheduler, not both")
     from .dataset import generate
+    from .parameters import Study
 
+    study = Study.load(study).fixed(dict(parse_setting(text) for text in set or []))
     if processes is None:  # which pay for their start only in a longer run
         processes = count >= MANY and workers != 1 and not scheduler
     generate(

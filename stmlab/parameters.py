@@ -191,6 +191,11 @@ class Study:
         copied = {path: law.path for path, law in self.vary.items() if isinstance(law, SameAs)}
         return _changed(self.base, drawn | {path: drawn.get(of, self.base[of]) for path, of in copied.items()})
 
+    def fixed(self, changes):
+        """Return the same study with some parameters (dotted path -> value) that no longer vary."""
+        kept = {path: law for path, law in self.vary.items() if path not in changes}
+        return Study(self.base.set(changes), kept, self.name, self.description)
+
     @classmethod
     def load(cls, name_or_path):
         """Read a bundled study by its name, or any study or parameter file by its path."""

@@ -29,6 +29,8 @@ def test_answers_by_hand():
     assert answer("9.2", 49.9)
     assert answer("10.1", 0.2614)
     assert answer("10.2", 7 * 0.7)
+    assert answer("11.1", 0.2346)
+    assert answer("11.2", 122_026)
     assert answer("12.1", 0.586)
     assert answer("12.2", 2.5)
     assert answer("12.6", 2 * 20 / (30 + 25))

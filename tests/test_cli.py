@@ -216,6 +216,8 @@ MISTAKES = [
     (["generate", "first-light", "--out", "x.zarr"], "Missing option '--count'"),
     (["generate", "first-light", "--count", "3"], "Missing option '--out'"),
     (["generate", "--count", "3", "--out", "x.zarr"], "Missing argument"),
+    (["generate", "first-light", "--count", "3", "--out", "x.zarr", "--set", "raster.pixels"], "write path=value"),
+    (["generate", "first-light", "--count", "3", "--out", "x.zarr", "--set", "raster.pixels=0"], "raster.pixels = 0"),
     (["generate", "first-light", "--count", "0", "--out", "x.zarr"], "Invalid value for '--count'"),
     (["generate", "first-light", "--count", "-5", "--out", "x.zarr"], "Invalid value for '--count'"),
     (["generate", "first-ligth", "--count", "3", "--out", "x.zarr"], "did you mean 'first-light'?"),

@@ -410,3 +410,15 @@ def test_wrong_couplings_are_refused_in_one_line(toml, said):
         Study.loads(f"[vary]\n{toml}")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_fixed_varies_no_more_and_the_rest_as_before():
+    laws = {"raster.width": Uniform(10, 20), "raster.height": SameAs("raster.width"), "junction.bias": Uniform(1, 2)}
+    study = Study(vary=laws, name="three")
+    fixed = study.fixed({"raster.width": 15.0, "raster.pixels": 32})
+    drawn, before = fixed.draw(3, 7), study.draw(3, 7)
+    assert (drawn["raster.width"], drawn["raster.height"], drawn["raster.pixels"]) == (15.0, 15.0, 32)
+    assert drawn["junction.bias"] == before["junction.bias"]
+    assert (fixed.name, study.base["raster.width"]) == ("three", Study().base["raster.width"])
+    with pytest.raises(ParameterError, match=r"raster\.pixels"):
+        study.fixed({"raster.pixels": -1})

@@ -14,6 +14,7 @@ from .segment import segment_normalised
 DEFECTS = 1  # channel of the masks
 FAINTEST = 0.05  # lowest summit of the mask that may be a defect at all
 LARGEST = 2**26  # pixels, after resampling
+FINEST, COARSEST = 1e-3, 1e4  # Å, what a pixel can be
 
 
 def detect(model, image, pixel_size, threshold=None, *, flips=True):
@@ -80,8 +81,9 @@ def candidates(model, image, pixel_size, scale=0.0, apart=2.0, fewest=0, flips=T
         As from `detect`.
     """
     image, (fast, slow) = np.asarray(image), _sides(pixel_size)
-    if image.ndim not in (2, 3) or 0 in image.shape[-2:] or not np.can_cast(image.dtype, "f8"):
-        raise ValueError(f"image has shape {image.shape} and type {image.dtype}; give numbers, (L, P)")
+    wanted = "(L, P)" if model.passes == 1 else "(2, L, P), trace and retrace"
+    if image.ndim != model.passes + 1 or 0 in image.shape[-2:] or not np.can_cast(image.dtype, "f8"):
+        raise ValueError(f"image has shape {image.shape} and type {image.dtype}; give this network numbers, {wanted}")
     had = image.shape[-2:]
     extent = np.array([had[0] * slow, had[1] * fast])
     shape = _shape(had, extent, scale, fewest)
@@ -96,9 +98,13 @@ def candidates(model, image, pixel_size, scale=0.0, apart=2.0, fewest=0, flips=T
 
 
 def _sides(pixel_size):
-    sides = np.broadcast_to(np.asarray(pixel_size, float), 2)
-    if not (np.isfinite(sides).all() and (sides > 0).all()):
-        raise ValueError(f"pixel_size = {pixel_size} Å must be positive: the width of the frame over its pixels")
+    try:
+        sides = np.broadcast_to(np.asarray(pixel_size, float), 2)
+    except (TypeError, ValueError):
+        sides = np.full(2, np.nan)
+    if not ((sides > FINEST) & (sides < COARSEST)).all():
+        raise ValueError(f"pixel_size = {pixel_size} Å must be one number or two between {FINEST} and {COARSEST}: the "
+                         "width of the frame over its pixels")
     return sides
 
 

@@ -90,7 +90,7 @@ def evaluate(model, dataset, count=None, progress=False):
     """
     if dataset.plan.varies:
         raise ValueError(f"{dataset.path}: its frames differ in size; evaluate needs frames of one size")
-    passes = model.settings["channels_in"]
+    passes = model.passes
     count = len(dataset) if count is None else min(count, len(dataset))
     many = []
     for first in tqdm(range(0, count, AT_ONCE), disable=not progress):

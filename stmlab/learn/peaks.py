@@ -51,9 +51,11 @@ def peaks(mask, least=0.5, apart=3.0):
     places, heights = np.array(center_of_mass(named > 0, named, numbers)), maximum(mask, named, numbers)
     order = np.argsort(-heights, kind="stable")
     order = order[_standing(places[order], apart)]
-    found = np.zeros(len(order), DETECTION_DTYPE)
-    found["y"], found["x"] = _centred(mask, places[order], max(apart / 2, 1.0)).T
-    found["score"] = heights[order]
+    centred = _centred(mask, places[order], max(apart / 2, 1.0))
+    stands = _standing(centred, apart)  # two shoulders of one summit have moved to the same place
+    found = np.zeros(stands.sum(), DETECTION_DTYPE)
+    found["y"], found["x"] = centred[stands].T
+    found["score"] = heights[order][stands]
     return found
 
 
