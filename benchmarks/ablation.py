@@ -13,6 +13,7 @@ With ``--models`` nothing is trained: bundled networks, or files, are judged.
 
 import argparse
 import csv
+import sys
 import tempfile
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def row(model, datasets):
 
 def trained(name, seed, samples, folder):
     out = folder / f"{name}-{seed}.safetensors"
-    return train(without(name), samples=samples, seed=seed, held=0, threads=1, out=out)
+    shown = sys.stderr.isatty()
+    return train(without(name), samples=samples, seed=seed, held=0, threads=1, out=out, progress=shown)
 
 
 def written(path):

@@ -16,10 +16,9 @@ The network ``real`` is made in some two hours on one core, of simulated frames 
     stmlab generate large-frame --count 300 --seed 51 --out held.zarr
     stmlab train large.zarr spotted.zarr --samples 10400 --batch 16 --lr 0.004 --loss rare --level noise --flip \
         --patch 128 --pixel-size 1 --scatter 0.15 --crops 4 --grey --threads 1 --every 100 --out real.safetensors
+    python benchmarks/finish_real.py real.safetensors held.zarr real.safetensors
 
-and its scores and threshold are fixed on the held frames, which it was not trained on::
-
-    model.card["detection"] = calibrate(model, open_dataset("held.zarr"), fewest=60)
+The last line fixes scores and threshold on frames that the network was not trained on.
 """
 
 import argparse

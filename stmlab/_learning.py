@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import typer
+from tqdm import tqdm
 
 from . import __version__
 from ._resources import replacing, write_text
-from .cli import Mistake, app
+from .cli import Mistake, app, parse_setting
 
 
 def _learn():
@@ -47,22 +48,37 @@ def train(
     scatter: Annotated[float, typer.Option(min=0, help="Make that pixel larger or smaller by this share.")] = 0.0,
     crops: Annotated[int, typer.Option(min=1, help="Patches from each frame.")] = 1,
     grey: Annotated[bool, typer.Option("--grey", help="Treat frames like published pictures.")] = False,
+    soft: Annotated[float, typer.Option(min=0, help="Blur labels of defects by this width [Å].")] = 0.0,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the convolutions.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="Threads that prepare batches.")] = 2,
     every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 100,
     log: Annotated[Path | None, typer.Option(readable=False, help="Table of the run; beside the network.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(metavar="PATH=VALUE", help="Fix one parameter of the studies; may be repeated.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start afresh instead of resuming.")] = False,
 ):
     """Train a network, or go on with a run that was interrupted."""
+    changes = dict(parse_setting(text) for text in set or [])
+    sources = [_fixed(name, changes) if changes else name for name in data]
     _learn().train(
-        data if len(data) > 1 else data[0], samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr, loss=loss,
-        schedule=schedule, base=base, depth=depth, passes=passes, level=level, flip=flip, patch=patch,
-        pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, masks=masks, precision=precision,
-        device=device, threads=threads, every=every, out=out, log=log, resume=not fresh, progress=sys.stderr.isatty(),
+        sources if len(sources) > 1 else sources[0], samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr,
+        loss=loss, schedule=schedule, base=base, depth=depth, passes=passes, level=level, flip=flip, patch=patch,
+        pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, soft=soft, masks=masks, precision=precision,
+        device=device, threads=threads, every=every, out=out, log=log, resume=not fresh,
+        progress=sys.stderr.isatty(),
     )  # fmt: skip
     print(out)
+
+
+def _fixed(name, changes):
+    if Path(name).is_dir():
+        raise Mistake(f"--set changes studies, and {name} is a dataset that has been made; leave one of them out")
+    from .parameters import Study
+
+    return Study.load(name).fixed(changes)
 
 
 @app.command()
@@ -121,7 +137,7 @@ def detect(
     learn = _learn()
     network = learn.load_model(model)
     frames = [_frame(path, width_nm, channel) for path in files]
-    found = [learn.detect(network, frame.values, frame.pixel_size, threshold) for frame in frames]
+    found = [_found(learn, network, frame, threshold) for frame in tqdm(frames, disable=not sys.stderr.isatty())]
     rows = [row for frame, one in zip(frames, found, strict=True) for row in _rows_of(frame, one)]
     table = _csv(rows)
     if out is not None:
@@ -156,6 +172,13 @@ def _frame(path, width_nm, channel):
     if width_nm is not None:
         raster = replace(raster, width=10 * width_nm, height=raster.height * 10 * width_nm / raster.width)
     return Frame(path, scan.height[0], raster.pixel_size, raster)
+
+
+def _found(learn, network, frame, threshold):
+    try:
+        return learn.detect(network, frame.values, frame.pixel_size, threshold)
+    except ValueError as error:
+        raise Mistake(f"{frame.path}: {error}") from None
 
 
 def _rows_of(frame, found):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dataset import Dataset, index_of, make_chunk
 from ..parameters import Study, stream
-from .images import normalise, patch, published, resample
+from .images import normalise, patch, published, resample, softened
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Stored:
         Patches that are cut from each frame; a batch holds so many times fewer frames.
     grey : bool
         Whether frames are first made pictures, as by `published`.
+    soft : float
+        Standard deviation of the Gaussian that widens labels of defects, by `softened` [Å]; 0: as they are.
     share : (int, int)
         Which part of each batch to return, and of how many: one for each of several processes.
 
@@ -70,6 +72,7 @@ class Stored:
     scatter: float = 0.0
     crops: int = 1
     grey: bool = False
+    soft: float = 0.0
     share: tuple[int, int] = (0, 1)
 
     def __post_init__(self):
@@ -105,7 +108,7 @@ class Stored:
     def batch(self, k):
         """Return images (n, C, L, P) and masks (n, 2, L, P), float32."""
         numbers = self.numbers(k).tolist()
-        known = self.dataset.parameters if self.pixel_size else lambda number: None
+        known = self.dataset.parameters if self.pixel_size or self.soft else lambda number: None
         return _ready(self, k, [(*self.dataset[n], known(n) and extent_of(known(n))) for n in numbers])
 
 
@@ -127,7 +130,7 @@ class Streaming:
         Number of the first sample.
     masks : {"thesis", "visible"}
         Kind of the labels.
-    passes, level, flip, patch, pixel_size, scatter, crops, grey, share
+    passes, level, flip, patch, pixel_size, scatter, crops, grey, soft, share
         As in `Stored`.
 
     Raises
@@ -149,6 +152,7 @@ class Streaming:
     scatter: float = 0.0
     crops: int = 1
     grey: bool = False
+    soft: float = 0.0
     share: tuple[int, int] = (0, 1)
 
     def __post_init__(self):
@@ -172,7 +176,8 @@ class Streaming:
         for row, number in enumerate(numbers):
             attempt, lines, pixels, _ = made["samples"][row].tolist()
             image, masks = (made[name][row, :, :lines, :pixels] for name in ("images", "masks"))
-            drawn = self.study.draw(self.seed, index_of(number, attempt)) if self.pixel_size else None
+            scaled = self.pixel_size or self.soft
+            drawn = self.study.draw(self.seed, index_of(number, attempt)) if scaled else None
             frames.append((image, masks / np.float32(255), drawn and extent_of(drawn)))
         return _ready(self, k, frames)
 
@@ -272,6 +277,8 @@ def _shown(source, image, masks, extent, rng):
         size = source.pixel_size * (1 + source.scatter * rng.uniform(-1, 1) if source.scatter else 1)
         shape = [max(round(length / size), 1) for length in extent]
         image, masks = resample(image, shape), resample(masks, shape)
+    if source.soft:
+        masks = np.stack([masks[0], softened(masks[1], source.soft, extent[1] / masks.shape[-1])])
     image = normalise(image, source.level)
     image = image.reshape(-1, *image.shape[-2:])
     for _ in range(source.crops):

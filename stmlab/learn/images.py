@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, median_filter
+
+from ..labels import APART
 
 LEVELS = {"surface": 1, "line": 1, "noise": 2}  # how images may be levelled, and how many channels come of each
 SPREAD = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
@@ -218,3 +220,26 @@ def bent(image, strength, length):
     spread = SPREAD * np.median(rough, axis=(-2, -1), keepdims=True)
     x = (np.arange(image.shape[-1]) + 0.5) / image.shape[-1]
     return image + spread * strength[:, None] * np.exp(-x / length)
+
+
+def softened(mask, width, pixel):
+    """Widen the labels of visible defects: a faint halo has no sharp middle, and a larger label is learned sooner.
+
+    Parameters
+    ----------
+    mask : ndarray, (L, P)
+        Discs of the radius of `stmlab.labels.masks("visible")`.
+    width : float
+        Standard deviation of the Gaussian that blurs them [Å].
+    pixel : float
+        Side of a pixel [Å].
+
+    Returns
+    -------
+    ndarray, (L, P)
+        The middle of a disc that stands alone is as high as before.
+    """
+    reach = np.arange(-(n := int(np.ceil(6 * width / pixel))), n + 1) * pixel
+    alone = np.clip(1.1 - np.hypot(reach, reach[:, None]) / (APART / 2), 0, 1)
+    middle = gaussian_filter(alone, width / pixel)[n, n]
+    return np.clip(gaussian_filter(mask, width / pixel) / middle, 0, 1)

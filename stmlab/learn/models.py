@@ -89,6 +89,8 @@ def _readable(value):
     """Spread texts of many lines over as many lines."""
     if isinstance(value, dict):
         return {name: _readable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_readable(inner) for inner in value]
     if isinstance(value, str) and "\n" in value:
         return tomlkit.string(value, multiline=True)
     return value

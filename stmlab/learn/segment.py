@@ -82,8 +82,12 @@ def _spans(length):
 
 def _ramp(span, length):
     """Return the weights of a piece: falling to 0 towards where another one takes over."""
-    at, far = np.arange(span.start, span.stop) + 0.5, np.inf
-    edge = np.minimum(at - span.start if span.start else far, span.stop - at if span.stop < length else far)
+    at = np.arange(span.start, span.stop) + 0.5
+    edge = np.full(at.shape, np.inf)
+    if span.start:
+        edge = at - span.start
+    if span.stop < length:
+        edge = np.minimum(edge, span.stop - at)
     return np.clip((edge - BLIND) / (OVERLAP - 2 * BLIND), 0, 1).astype("f4")
 
 

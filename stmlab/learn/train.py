@@ -61,9 +61,9 @@ class Recipe:
 
 def train(
     data, *, samples=None, epochs=None, steps=None, batch=64, lr=RATE, schedule="one-cycle", loss="bce", seed=0,
-    passes=1, level="surface", flip=False, patch=0, pixel_size=0.0, scatter=0.0, crops=1, grey=False, base=16,
-    depth=4, masks=None, held=None, precision="auto", device="auto", threads=2, out="model.safetensors", log=None,
-    every=100, resume=True, progress=True,
+    passes=1, level="surface", flip=False, patch=0, pixel_size=0.0, scatter=0.0, crops=1, grey=False, soft=0.0,
+    base=16, depth=4, masks=None, held=None, precision="auto", device="auto", threads=2, out="model.safetensors",
+    log=None, every=100, resume=True, progress=True,
 ):  # fmt: skip
     r"""Train a U-Net, or go on with a run that was stopped.
 
@@ -88,7 +88,7 @@ def train(
         See `train_step`.
     seed : int
         Of the first weights, and of the order or the samples.
-    passes, level, flip, patch, pixel_size, scatter, crops, grey
+    passes, level, flip, patch, pixel_size, scatter, crops, grey, soft
         What the network is shown: see `Stored`.
     base, depth : int
         See `UNet`.
@@ -130,7 +130,7 @@ def train(
     model = initial(UNet, seed, channels_in=passes * LEVELS.get(level, 1), base=base, depth=depth, level=level)
     with processes(device) as place:
         how = {"passes": passes, "level": level, "flip": flip, "patch": patch, "pixel_size": pixel_size,
-               "scatter": scatter, "crops": crops, "grey": grey}  # fmt: skip
+               "scatter": scatter, "crops": crops, "grey": grey, "soft": soft}  # fmt: skip
         source = source_of(data, batch, seed, masks, **how)
         source, check = _split(source, held)
         precision = _precision(precision, place.device)
@@ -237,7 +237,7 @@ def describe(source):
     """Say where samples come from, without where they lie, and what is done to them that is not usual."""
     if isinstance(source, Mixed):
         return {"mixed": [describe(one) for one in source.sources]}
-    usual = {"scatter": 0.0, "crops": 1, "grey": False}
+    usual = {"scatter": 0.0, "crops": 1, "grey": False, "soft": 0.0}
     more = {name: getattr(source, name) for name, value in usual.items() if getattr(source, name) != value}
     if isinstance(source, Streaming):
         said = {"study": source.study.name, "toml": source.study.dumps(), "seed": source.seed, "masks": source.masks}

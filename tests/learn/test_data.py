@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 
 import stmlab
 from stmlab.learn import Mixed, Stored, Streaming, ahead, normalise, patch, published, resample, shared
-from stmlab.learn.images import bent
+from stmlab.learn.images import bent, softened
 from stmlab.parameters import Choice, SameAs, Study
 
 from .conftest import SIZE, STUDY
@@ -315,6 +315,16 @@ def test_the_beginning_of_lines_may_be_bent():
     np.testing.assert_allclose(out[1:, 0] / out[1, 0], [1, -2, 3])
     assert out[1, 0] == pytest.approx(np.exp(-0.05), rel=0.1)  # the spread is about 1
     assert out[3, 10] / out[3, 0] == pytest.approx(np.exp(-1))
+
+
+def test_softened_labels_are_wider_and_as_high():
+    y, x = np.mgrid[:60, :80] * 0.8
+    disc = np.clip(1.1 - np.hypot(x - 24, y - 24) / 4.5, 0, 1)
+    out = softened(disc, 3.0, 0.8)
+    assert out[30, 30] == pytest.approx(1.0, abs=1e-6)
+    var = [(((x - 24) ** 2) * m).sum() / m.sum() for m in (disc, out)]
+    assert var[1] - var[0] == pytest.approx(9.0, rel=0.02)  # variances add up
+    np.testing.assert_array_equal(softened(0 * disc, 3.0, 0.8), 0)
 
 
 def test_several_patches_of_a_frame_fill_a_batch(tiny):

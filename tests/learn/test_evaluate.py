@@ -99,6 +99,8 @@ def test_the_commands_train_and_evaluate(tiny, tmp_path, capsys):
     [
         (("train", "thesis-mian"), "thesis-mian"),
         (("train", "thesis-main", "--epochs", 2), "a study has no end, and so no epochs"),
+        (("train", "thesis-main", "--set", "raster.lines=0"), "raster.lines = 0"),
+        (("train", ".", "--set", "raster.lines=8"), "--set changes studies"),
         (("train", "thesis-main", "--loss", "l2"), "'l2' is not one of"),
         (("train", "thesis-main", "--out", "net.pt"), "must end in .safetensors"),
         (("evaluate", "gone.safetensors", "."), "gone.safetensors does not exist"),
@@ -141,3 +143,12 @@ def test_a_missing_package_is_named_with_its_extra(package):
     done = outcome("from stmlab.cli import main; main(['train', 'thesis-main'])")
     assert done.returncode == 2
     assert done.stderr.strip() == f"stmlab: stmlab.learn needs {package}, which is missing: pip install 'stmlab[learn]'"
+
+
+def test_a_study_can_be_fixed_for_training(tmp_path):
+    out = tmp_path / "net.safetensors"
+    fixed = ("--set", "raster.pixels=16", "--set", "raster.lines=16", "--set", "raster.retrace=skipped")
+    how = ("--samples", 8, "--batch", 4, "--base", 2, "--depth", 2, "--out", out)
+    assert run("train", "thesis-control", *fixed, *how) == 0
+    study = stmlab.Study.loads(load_model(out).card["training"]["data"]["toml"])
+    assert (study.base["raster.pixels"], study.base["raster.retrace"]) == (16, "skipped")
