@@ -33,6 +33,7 @@ def test_answers_by_hand():
     assert answer("11.2", 122_026)
     assert answer("12.1", 0.586)
     assert answer("12.2", 2.5)
+    assert answer("12.6", 2 * 20 / (30 + 25))
 
 
 @pytest.mark.parametrize(("factor", "word"), [(-1, "sign"), (0.5, "factor of 2"), (10, "nm"), (0.001, "1000")])
