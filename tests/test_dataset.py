@@ -175,7 +175,7 @@ def test_frames_of_several_sizes_lie_in_the_corner(tmp_path):
 
 def test_large_frames_come_in_small_chunks_with_labels_of_what_is_visible():
     plan = run.Plan.of(Study.load("large-frame"), 100)
-    assert (plan.frame, plan.varies, plan.masks, plan.chunk) == ((512, 512), True, "visible", 4)
+    assert (plan.frame, plan.varies, plan.masks, plan.chunk) == ((384, 384), True, "visible", 7)
     plan = run.Plan.of(Study.load("thesis-main"), 100_000)
     assert (plan.frame, plan.varies, plan.masks, plan.chunk) == ((64, 64), False, "thesis", 256)
 
