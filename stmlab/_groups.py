@@ -12,7 +12,7 @@ class Sample(Group):
     """The WSe2 sheet and how its electrons are modelled."""
 
     model: str = option(
-        "single-orbital", ("single-orbital", "fang-2015", "silva-guillen-2016", "*.toml"),
+        "single-orbital", ("single-orbital", "fang-2015", "silva-guillen-2016", "mos2-fang-2015", "*.toml"),
         "tight-binding model of the sheet, or the path of a table of your own")
     fermi: str = option(
         "neutral", ("neutral", "valence", "conduction", "zero"),
