@@ -84,12 +84,17 @@ def _code(cell, book, folded):
     figure = (cell.metadata.get("mystnb") or {}).get("figure") or {}
     cells = [new_code_cell(cell.source, metadata=metadata)]
     if "caption" in figure:
-        number = book.figures.get(figure.get("name"), "Figure")
+        number = book.figures.get(figure.get("name"), "Figure")  # only those with a name have a number
         cells.append(_markdown(f"**{number}.** {plain(figure['caption'], book)}"))
     return cells
 
 
-def write_all(source, folder, addressed, numbers=None):
+def chapters(source):
+    """Paths of the chapters in a folder, in their order."""
+    return sorted(path for path in Path(source).glob("*.md") if CHAPTER.match(path.stem))
+
+
+def write_all(source, folder, address="", numbers=None):
     """Write every chapter of the folder `source` as a notebook into `folder`; return their paths.
 
     Parameters
@@ -98,7 +103,7 @@ def write_all(source, folder, addressed, numbers=None):
         Where the chapters and ``references.bib`` are.
     folder : Path
         Where the notebooks go.
-    addressed : str
+    address : str
         See `notebook`.
     numbers : mapping, optional
         ``equations``, ``figures`` and ``labels`` of `Book`.
@@ -107,13 +112,13 @@ def write_all(source, folder, addressed, numbers=None):
 
     from stmlab.interactive.references import References
 
-    chapters = sorted(path for path in Path(source).glob("*.md") if CHAPTER.match(path.stem))
-    names, written = tuple(path.stem for path in chapters), []
+    names, written = tuple(path.stem for path in chapters(source)), []
     folder.mkdir(parents=True, exist_ok=True)
-    for path in chapters:
-        book = Book(path.parent, path.stem, names, references=References(path.parent / "references.bib"), **numbers or {})
+    for path in chapters(source):
+        references = References(path.parent / "references.bib")
+        book = Book(path.parent, path.stem, names, references=references, **numbers or {})
         try:
-            made = notebook(path.read_text("utf-8"), book, addressed)
+            made = notebook(path.read_text("utf-8"), book, address)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         written.append(folder / f"{path.stem}.ipynb")

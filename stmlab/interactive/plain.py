@@ -70,7 +70,7 @@ def plain(text, book):
         prose = []
         body, lines = _until_closed(lines, (fence or code)[1])
         out.append(_directive(fence, body, book) if fence else "\n".join(body))
-    return "\n".join(part for part in [*out, _prose(prose, book)] if part).strip() + "\n"
+    return "\n\n".join(part.strip("\n") for part in [*out, _prose(prose, book)] if part.strip()) + "\n"
 
 
 def _until_closed(lines, mark):
@@ -94,7 +94,13 @@ def _prose(lines, book):
 
 
 def _tag(label, book):
-    return f"\\tag{{{book.equations.get(label, '?')}}}\n" if label else ""
+    return f"\\tag{{{_number(label, book.equations)}}}\n" if label else ""
+
+
+def _number(label, numbers):
+    if label not in numbers:
+        raise ValueError(f"nothing that is numbered has the label {label!r}")
+    return numbers[label]
 
 
 def _link(text, target, book):
@@ -112,10 +118,10 @@ def _role(name, content, book):
     split = TEXT_AND_TARGET.match(content)
     text, target = split.groups() if split else ("", content)
     if name == "eq":
-        return f"({book.equations.get(target, '?')})"
-    if name in ("numref", "ref"):
-        return book.figures.get(target) or _link(text, target, book)
-    if name == "doc":
+        return f"({_number(target, book.equations)})"
+    if name == "numref":
+        return _number(target, book.figures)
+    if name in ("doc", "ref"):
         return _link(text or target, target, book)
     if name == "term":
         return f"*{text or target}*"

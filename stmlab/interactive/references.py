@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from pybtex.backends.markdown import Backend
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
@@ -17,7 +19,7 @@ class References:
     """
 
     def __init__(self, path):
-        self.entries = parse_file(str(path), "bibtex").entries
+        self.entries = entries(path, path.stat().st_mtime_ns)
         self.cited = []
 
     def cite(self, keys):
@@ -31,17 +33,37 @@ class References:
         if missing := [key for key in keys if key not in self.entries]:
             raise ValueError(f"no reference {', '.join(missing)} in the bibliography")
         self.cited += [key for key in keys if key not in self.cited]
-        return "; ".join(f"{self._who(self.entries[key])}, {self.entries[key].fields.get('year', 'n.d.')}" for key in keys)
-
-    def _who(self, entry):
-        people = entry.persons.get("author") or entry.persons.get("editor") or []
-        names = [" ".join(part.render_as("text") for part in p.rich_last_names) for p in people]
-        if not names:
-            return entry.fields.get("title", entry.key)
-        return names[0] + (" et al." if len(names) > 2 else f" and {names[1]}" if len(names) == 2 else "")
+        return "; ".join(f"{who(e)}, {year(e)}" for e in map(self.entries.get, keys))
 
     def listed(self):
         """Return what is cited as a Markdown list, in the order of the authors' names."""
-        style, backend = find_plugin("pybtex.style.formatting", "unsrt")(), Backend("utf-8")
-        chosen = sorted((self.entries[key] for key in self.cited), key=lambda e: (self._who(e), e.fields.get("year", "")))
-        return "\n".join(f"- {entry.text.render(backend)}" for entry in style.format_entries(chosen)) + "\n"
+        style, backend = machinery()
+        cited = sorted(map(self.entries.get, self.cited), key=lambda e: (who(e), year(e)))
+        texts = (" ".join(entry.text.render(backend).split()) for entry in style.format_entries(cited))
+        return "\n".join(f"- {text}" for text in texts) + "\n"
+
+
+@cache
+def entries(path, _changed):
+    """Read a BibTeX file: key -> entry."""
+    return parse_file(str(path), "bibtex").entries
+
+
+@cache
+def machinery():
+    """Style and output of pybtex; to find them takes longer than to use them."""
+    return find_plugin("pybtex.style.formatting", "unsrt")(), Backend("utf-8")
+
+
+def year(entry):
+    """Year of an entry."""
+    return entry.fields.get("year", "n.d.")
+
+
+def who(entry):
+    """Last names of an entry's authors: one, two, or the first and "et al."; its title where it has none."""
+    people = entry.persons.get("author") or entry.persons.get("editor") or []
+    names = [" ".join(map(str, person.rich_last_names)) for person in people]
+    if not names:
+        return entry.fields.get("title", entry.key)
+    return names[0] + (" et al." if len(names) > 2 else f" and {names[1]}" if len(names) == 2 else "")
