@@ -12,7 +12,7 @@ import numpy as np
 # the spoken formulae of its menu (in English, as the book is).
 UNUSED = (
     "**/*.map", "locales/*/**/*", "sphinx-thebe.*", "vendor/fontawesome/webfonts/*.ttf",
-    "mathjax/*.js", "mathjax/input/*.js", "mathjax/input/mml/**/*", "mathjax/ui/*.js", "mathjax/sre/mathmaps/*",
+    "mathjax/*.js", "mathjax/input/tex*.js", "mathjax/input/asciimath.js", "mathjax/ui/*.js", "mathjax/sre/mathmaps/*",
 )  # fmt: skip
 NEEDED = {f"mathjax/sre/mathmaps/{name}.json" for name in ("base", "en", "nemeth")}
 DIFFERENCE = 3.0  # of 255: a picture of 256 colours may differ from the full one by this much, root mean square
