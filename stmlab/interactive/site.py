@@ -1,4 +1,4 @@
-"""What the built book weighs: files that no page asks for go, pictures are stored with 256 colours."""
+"""What the built book weighs: files that no page asks for go, pictures are stored with few colours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ UNUSED = (
     "mathjax/*.js", "mathjax/input/tex*.js", "mathjax/input/asciimath.js", "mathjax/ui/*.js", "mathjax/sre/mathmaps/*",
 )  # fmt: skip
 NEEDED = {f"mathjax/sre/mathmaps/{name}.json" for name in ("base", "en", "nemeth")}
-DIFFERENCE = 3.0  # of 255: a picture of 256 colours may differ from the full one by this much, root mean square
+DIFFERENCE = 3.0  # of 255: a picture of few colours may differ from the full one by this much, root mean square
+HEAVY = 100_000  # bytes
 
 
 def lighten(html):
@@ -56,21 +57,31 @@ def scripts(html):
 
 
 def squeezed(data):
-    """Return a PNG with 256 colours where these look the same and take less room, else the PNG as it was.
+    """Return a PNG with few colours where these look the same and take less room, else the PNG as it was.
 
-    Photographs of many colours stay as they are; so does what is squeezed already.
+    256 colours do for most pictures; the heaviest, which are measured noise, are also tried with 64. Photographs of
+    many colours stay as they are; so does what is squeezed already.
     """
     from PIL import Image
 
     picture = Image.open(BytesIO(data))
-    if picture.mode not in ("RGB", "RGBA"):
+    if picture.mode not in ("RGB", "RGBA") or (picture.mode == "RGBA" and picture.getextrema()[3][0] < 255):
         return data
-    full = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA")).convert("RGB")
-    if picture.mode == "RGBA" and picture.getextrema()[3][0] < 255:
-        return data
-    few = full.quantize(256, dither=Image.Dither.NONE)
+    full, dpi = picture.convert("RGB"), picture.info.get("dpi")
+    small = _few(full, 256, 0, dpi) or _few(full, 256, 3, dpi) or data
+    if HEAVY < len(small) < len(data):
+        small = _few(full, 64, 3, dpi) or small
+    return min(small, data, key=len)
+
+
+def _few(full, count, rounds, dpi):
+    """Return a picture as a PNG of `count` colours, improved in so many rounds; None if that would be seen."""
+    from PIL import Image
+
+    few = full.quantize(count, kmeans=rounds, dither=Image.Dither.NONE)
     error = np.asarray(full, float) - np.asarray(few.convert("RGB"), float)
+    if np.sqrt((error**2).mean()) > DIFFERENCE:
+        return None
     out = BytesIO()
-    few.save(out, "PNG", optimize=True, dpi=picture.info.get("dpi"))
-    small = out.getvalue()
-    return small if len(small) < len(data) and np.sqrt((error**2).mean()) <= DIFFERENCE else data
+    few.save(out, "PNG", optimize=True, dpi=dpi)
+    return out.getvalue()
