@@ -33,7 +33,7 @@ class References:
         if missing := [key for key in keys if key not in self.entries]:
             raise ValueError(f"no reference {', '.join(missing)} in the bibliography")
         self.cited += [key for key in keys if key not in self.cited]
-        return "; ".join(f"{who(e)}, {year(e)}" for e in map(self.entries.get, keys))
+        return "; ".join(f"{who(e)}, {year(e)}".rstrip(", ") for e in map(self.entries.get, keys))
 
     def listed(self):
         """Return what is cited as a Markdown list, in the order of the authors' names."""
@@ -56,8 +56,8 @@ def machinery():
 
 
 def year(entry):
-    """Year of an entry."""
-    return entry.fields.get("year", "n.d.")
+    """Year of an entry; empty where it has none."""
+    return entry.fields.get("year", "")
 
 
 def who(entry):

@@ -106,7 +106,8 @@ def test_the_menu_of_a_formula_finds_its_files(browser):
     page.evaluate("() => { MathJax.startup.document.menu.setExplorer(true); }")
     page.wait_for_function("!!window.sre?.System || !!window.SRE || !!MathJax._?.a11y?.sre")
     page.wait_for_timeout(500)
-    assert lost == []
+    # from a disk, browsers refuse the rules of speech (a request of a script); from a server they come
+    assert [url for url in lost if not (HTML / url.removeprefix(f"{HTML.as_uri()}/")).exists()] == []
     page.close()
 
 

@@ -9,6 +9,7 @@ BIB = """
 @article{one, author = {M{\\"u}ller, Ann}, title = {On {STM}}, journal = {J. Phys.}, year = {1990}, doi = {10.1/a_b}}
 @article{two, author = {Ek, Bo and Lund, Cai}, title = {Later}, journal = {J. Phys.}, year = {2001}}
 @article{many, author = {A, B and C, D and E, F}, title = {Most}, journal = {J. Phys.}, year = {2010}}
+@misc{code, author = {G, H}, title = {Undated}}
 """
 SOURCE = '''import functools
 
@@ -56,6 +57,7 @@ def book(tmp_path):
         ("See {doc}`six <06_there>`, [x](appendix).", "See [six](06_there.ipynb), x."),
         ("See [x](https://a.org/b).", "See [x](https://a.org/b)."),
         ("Known {cite}`one, two`; {cite:t}`many`.", "Known (Müller, 1990; Ek and Lund, 2001); A et al., 2010."),
+        ("By {cite}`code`.", "By (G)."),
         ("```\n{eq}`left alone` $$a$$ (eq-a)\n```", "```\n{eq}`left alone` $$a$$ (eq-a)\n```"),
     ],
 )
