@@ -167,6 +167,7 @@ def main():
             medians += figures(page, name)
             page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         rendered = dashboard(page, address)
+    print(f"load of the machine: {os.getloadavg()[1]:.1f} processes on {os.cpu_count()} cores")
     print(f"{len(medians)} figures: {sum(m <= LIMIT for m in medians)} within {LIMIT} ms; "
           f"dashboard {'within' if rendered <= RENDER else 'above'} {RENDER / 1000:g} s")  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx.util import logging
 
 from stmlab.interactive.notebooks import FOLDER, chapters, write_all
-from stmlab.interactive.site import lighten
+from stmlab.interactive.site import lighten, overweight
 
 
 def connect(app):
@@ -69,13 +70,15 @@ def add_button(app, pagename, template, context, doctree):
 
 
 def finish(app, exception):
-    """Write the notebooks and the wheel into the finished book, and make it light."""
+    """Write the notebooks and the wheel into the finished book, make it light, and warn where it is not."""
     if exception or app.builder.format != "html":
         return
     folder = Path(app.outdir) / FOLDER
     write_all(sources(app), folder, app.config.stmlab_install_from, numbers(app.env))
     shutil.copy(wheel(app), folder)
     lighten(Path(app.outdir))
+    for line in overweight(Path(app.outdir)):
+        logging.getLogger(__name__).warning(line)
 
 
 def numbers(env):

@@ -17,6 +17,7 @@ UNUSED = (
 NEEDED = {f"mathjax/sre/mathmaps/{name}.json" for name in ("base", "en", "nemeth")}
 DIFFERENCE = 3.0  # of 255: a picture of few colours may differ from the full one by this much, root mean square
 HEAVY = 100_000  # bytes
+PAGE, SITE = 2_000_000, 40_000_000  # bytes: what a page with its pictures, and the whole book, may weigh
 
 
 def lighten(html):
@@ -40,6 +41,29 @@ def lighten(html):
 def weight(folder):
     """Bytes in all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def overweight(html):
+    """Say which pages of a built book weigh too much, and what on them weighs most; a list of lines."""
+    said = []
+    for page in sorted(html.rglob("*.html")):
+        parts = parts_of(page)
+        if (total := sum(parts.values())) > PAGE:
+            most = ", ".join(f"{name} {parts[name] / 1e6:.2f} MB" for name in sorted(parts, key=parts.get)[:-4:-1])
+            said.append(f"{page.relative_to(html)}: {total / 1e6:.2f} MB; at most {PAGE / 1e6:g} MB. Heaviest: {most}")
+    if (total := weight(html)) > SITE:
+        said.append(f"the whole book: {total / 1e6:.1f} MB; at most {SITE / 1e6:g} MB")
+    return said
+
+
+def parts_of(page):
+    """Bytes of a page's interactive figures, of its pictures and of the rest, by name."""
+    text = page.read_text("utf-8")
+    figures = re.findall(r'<div class="stmx" role="group" aria-label="([^"]*)">(.*?)</script>\n</div>', text, re.DOTALL)
+    parts = {f"{name!r} ({k})": len(body.encode()) for k, (name, body) in enumerate(figures, 1)}
+    parts["text"] = page.stat().st_size - sum(parts.values())
+    pictures = {page.parent / src for src in re.findall(r'<img[^>]* src="([^":]+)"', text)}
+    return parts | {path.name: path.stat().st_size for path in pictures if path.is_file()}
 
 
 def unused(static):

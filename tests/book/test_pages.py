@@ -80,8 +80,8 @@ def test_page_never_scrolls_sideways(visit, page_name, width):
 
 
 @pytest.mark.parametrize("chapter", WITH_SLIDERS)
-def test_chapter_has_a_slider(visit, chapter):
-    assert visit(chapter).page.locator(".stmx input[type=range]").count() >= 1
+def test_chapter_has_a_slider(chapter):
+    assert '<input type="range" ' in (HTML / chapter).read_text("utf-8")
 
 
 def test_math_is_drawn(visit, page_name):
@@ -184,11 +184,11 @@ def test_nothing_plays_where_motion_is_unwelcome(door):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_chapter_offers_its_notebook(visit, chapter):
-    link = visit(chapter).page.locator("a.btn-download-notebook-button, a[href$='.ipynb']").first
-    href = link.get_attribute("href")
+def test_chapter_offers_its_notebook(chapter):
+    page = HTML / chapter
+    (href,) = set(re.findall(r'href="([^"]*\.ipynb)"', page.read_text("utf-8")))
     assert href.endswith(chapter.replace("book/", "_downloads/notebooks/").replace(".html", ".ipynb"))
-    assert ((HTML / chapter).parent / href).is_file()
+    assert (page.parent / href).is_file()
 
 
 def test_the_landing_page_lists_all_downloads(visit):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stmlab.interactive.site import lighten, squeezed, weight
+from stmlab.interactive import Lines, Slider, explore, site
+from stmlab.interactive.site import lighten, overweight, parts_of, squeezed, weight
 
 
 def png(pixels, **options):
@@ -66,3 +67,21 @@ def test_pictures_that_would_suffer_stay_as_they_are(kind):
     clear = np.dstack([drawing()[..., :3], np.tile(np.arange(200, dtype="u1"), (150, 1))])
     data = png({"photograph": noise, "transparent": clear, "grey": drawing()[..., 0]}[kind])
     assert squeezed(data) == data
+
+
+def test_a_heavy_page_is_named_with_its_heaviest_parts(html, monkeypatch):
+    folder, _ = html
+    figure = explore(lambda n: Lines([0, 1], [[0, n]], title="A", alt="A line."), n=Slider([1, 2], 1, "n")).html()
+    page = folder / "page.html"
+    page.write_text(f'<p>Text</p>{figure}{figure}<img alt="x" src="_images/a.png">')
+    parts = parts_of(page)
+    assert list(parts) == ["'Interactive figure: A' (1)", "'Interactive figure: A' (2)", "text", "a.png"]
+    assert sum(parts.values()) == page.stat().st_size + (folder / "_images/a.png").stat().st_size
+    assert parts["'Interactive figure: A' (1)"] > 0.9 * len(figure)
+    assert overweight(folder) == []
+    monkeypatch.setattr(site, "PAGE", sum(parts.values()) - 1)
+    (said,) = overweight(folder)
+    assert said.startswith("page.html: ")
+    assert "a.png" in said
+    monkeypatch.setattr(site, "SITE", 10)
+    assert overweight(folder)[1].startswith("the whole book: ")
