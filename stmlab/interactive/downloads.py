@@ -11,7 +11,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.util import logging
 
-from stmlab.interactive.notebooks import FOLDER, chapters, write_all
+from stmlab.interactive.notebooks import FOLDER, chapters, title, write_all
 from stmlab.interactive.site import lighten, overweight
 
 
@@ -48,11 +48,6 @@ class Downloads(Directive):
 def _item(address, name, said):
     link = nodes.reference("", name, refuri=address, internal=False)
     return nodes.list_item("", nodes.paragraph("", f"{said}: ", link))
-
-
-def title(path):
-    """First heading of a chapter."""
-    return next(line[2:].strip() for line in path.read_text("utf-8").splitlines() if line.startswith("# "))
 
 
 def add_button(app, pagename, template, context, doctree):

@@ -94,6 +94,11 @@ def chapters(source):
     return sorted(path for path in Path(source).glob("*.md") if CHAPTER.match(path.stem))
 
 
+def title(path):
+    """First heading of a chapter."""
+    return next(line[2:].strip() for line in path.read_text("utf-8").splitlines() if line.startswith("# "))
+
+
 def write_all(source, folder, address="", numbers=None):
     """Write every chapter of the folder `source` as a notebook into `folder`; return their paths.
 
@@ -112,7 +117,7 @@ def write_all(source, folder, address="", numbers=None):
 
     from stmlab.interactive.references import References
 
-    names, written = tuple(path.stem for path in chapters(source)), []
+    names, written = {path.stem: title(path) for path in chapters(source)}, []
     folder.mkdir(parents=True, exist_ok=True)
     for path in chapters(source):
         references = References(path.parent / "references.bib")

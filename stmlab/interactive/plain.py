@@ -18,7 +18,7 @@ OPTION = re.compile(r"^:([\w-]+):[ ]*(.*)$")
 DISPLAY = re.compile(r"\$\$(.+?)\$\$(?:[ ]*\(([\w-]+)\))?", re.DOTALL)
 ROLE = re.compile(r"\{([a-z]+(?::[a-z]+)?)\}`([^`]+)`")
 TARGET = re.compile(r"^\([\w-]+\)=\n+", re.MULTILINE)
-LINK = re.compile(r"\[([^\[\]]*)\]\(([\w.-]+)\)")
+LINK = re.compile(r"\[([^\[\]]*)\]\(([\w.-]+)(#[\w-]+)?\)")
 TEXT_AND_TARGET = re.compile(r"^(.*?)\s*<([^<>]+)>$", re.DOTALL)
 ALERTS = {"warning": "warning", "caution": "warning", "important": "success", "tip": "success", "hint": "success"}
 
@@ -33,8 +33,8 @@ class Book:
         The chapter's own folder, from which it names the files that it includes.
     name : str
         The chapter, as in ``05_scan_modes``.
-    chapters : collection of str
-        Those that exist as notebooks, which may be linked.
+    chapters : mapping of str to str
+        Name -> title of those that exist as notebooks, which may be linked.
     equations, figures : mapping of str to str
         Label -> number in the book.
     labels : mapping of str to (str, str)
@@ -45,7 +45,7 @@ class Book:
 
     folder: Path
     name: str = ""
-    chapters: tuple = ()
+    chapters: Mapping = field(default_factory=dict)
     equations: Mapping = field(default_factory=dict)
     figures: Mapping = field(default_factory=dict)
     labels: Mapping = field(default_factory=dict)
@@ -89,7 +89,7 @@ def _prose(lines, book):
     """Equations get their numbers, roles their texts; anchors go."""
     text = TARGET.sub("", "\n".join(lines) + "\n").rstrip("\n")
     text = DISPLAY.sub(lambda m: f"$${m[1]}{_tag(m[2], book)}$$", text)
-    text = LINK.sub(lambda m: _link(m[1], m[2], book), text)
+    text = LINK.sub(lambda m: _link(m[1], m[2], book, m[3] or ""), text)
     return ROLE.sub(lambda m: _role(m[1], m[2], book), text)
 
 
@@ -103,7 +103,7 @@ def _number(label, numbers):
     return numbers[label]
 
 
-def _link(text, target, book):
+def _link(text, target, book, anchor=""):
     """A link to a chapter or label as one between notebooks; where none leads there, its text."""
     name = PurePosixPath(target).stem if target.endswith((".md", ".ipynb")) else target
     if name in book.labels:
@@ -111,6 +111,7 @@ def _link(text, target, book):
         if name == book.name:
             return f"*{text or title}*"
         text = text or title
+    text = text or anchor.lstrip("#").replace("-", " ") or book.chapters.get(name, name)
     return f"[{text}]({name}.ipynb)" if name in book.chapters else text
 
 
@@ -122,9 +123,13 @@ def _role(name, content, book):
     if name == "numref":
         return _number(target, book.figures)
     if name in ("doc", "ref"):
-        return _link(text or target, target, book)
+        return _link(text, target, book)
     if name == "term":
         return f"*{text or target}*"
+    if name == "index":
+        return text or target
+    if ":" in name and not name.startswith("cite"):  # py:func and its like
+        return f"`{text or target.lstrip('~')}`"
     if name.startswith("cite"):
         cited = book.references.cite([key.strip() for key in content.split(",")])
         return cited if name == "cite:t" else f"({cited})"
@@ -137,6 +142,8 @@ def _role(name, content, book):
 def _directive(fence, block, book):
     name, argument, (options, body) = fence[2], _prose([fence[3].strip()], book), _options(block[1:-1])
     kinds = options.get("class", "").split()
+    if name == "index":
+        return ""
     if name == "literalinclude":
         return _included(fence[3].strip(), options, book)
     if name == "bibliography":

@@ -37,7 +37,7 @@ def book(tmp_path):
     (tmp_path / "table.toml").write_text("name = 1\n\n[vary]\nx = 2\n")
     (folder / "references.bib").write_text(BIB)
     return Book(
-        folder, "05_here", ("05_here", "06_there"), {"eq-a": "37"}, {"fig-a": "Fig. 4"},
+        folder, "05_here", {"05_here": "Here", "06_there": "There"}, {"eq-a": "37"}, {"fig-a": "Fig. 4"},
         {"sec-here": ("05_here", "A section"), "sec-there": ("06_there", "Elsewhere")},
         References(folder / "references.bib"),
     )  # fmt: skip
@@ -55,6 +55,10 @@ def book(tmp_path):
         ("See [](sec-here) and [that](sec-here).", "See *A section* and *that*."),
         ("See [](sec-there), [x](06_there.md).", "See [Elsewhere](06_there.ipynb), [x](06_there.ipynb)."),
         ("See {doc}`six <06_there>`, [x](appendix).", "See [six](06_there.ipynb), x."),
+        ("See [](06_there.md), {doc}`06_there`.", "See [There](06_there.ipynb), [There](06_there.ipynb)."),
+        ("See [](06_there.md#a-wall), [x](a.md#b).", "See [a wall](06_there.ipynb), x."),
+        ("```{index} single: slides\n```\nAn {index}`entry <single: entry>` and {py:func}`stmlab.simulate`.",
+         "An entry and `stmlab.simulate`."),
         ("See [x](https://a.org/b).", "See [x](https://a.org/b)."),
         ("Known {cite}`one, two`; {cite:t}`many`.", "Known (Müller, 1990; Ek and Lund, 2001); A et al., 2010."),
         ("By {cite}`code`.", "By (G)."),
