@@ -16,6 +16,30 @@ FOLDER = HTML / "_downloads" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 WHOSE = "import stmlab\nprint(stmlab.__file__)"
 
+# A figure that uses a name which a later cell takes for something else works in the book, but not in a notebook.
+BEFORE = """
+from stmlab.interactive.explore import Explore as _Explore
+
+_figures, _make = [], _Explore.__init__
+
+
+def _look(figure):
+    return [[panel.levels().tobytes() if hasattr(panel, "z") else panel.ys.tobytes() for panel in figure.panels(values)]
+            for values in (figure.default, figure.points[0], figure.points[-1])]
+
+
+def _remember(self, *args, **kwargs):
+    _make(self, *args, **kwargs)
+    _figures.append((self, _look(self)))
+
+
+_Explore.__init__ = _remember
+"""
+AFTER = """
+for _figure, _first in _figures:
+    assert _look(_figure) == _first, f"explore({_figure.name}) shows something else after the last cell"
+"""
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
@@ -40,7 +64,8 @@ def test_a_notebook_runs_in_an_empty_folder(path, installed, tmp_path, monkeypat
     folder = tmp_path / "empty"
     folder.mkdir()
     notebook = nbformat.read(path, 4)
-    notebook.cells.append(nbformat.v4.new_code_cell(WHOSE))
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(BEFORE))
+    notebook.cells += [nbformat.v4.new_code_cell(AFTER), nbformat.v4.new_code_cell(WHOSE)]
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     assert str(installed) in notebook.cells[-1].outputs[0]["text"], "the wheel, not the repository"
     assert list(folder.iterdir()) == []
