@@ -10,7 +10,8 @@ from ..junction import Junction, kappa
 from ..microscope import simulate
 from ..parameters import Parameters, stream
 from ..scan import Scan
-from ..structures import tip, wse2
+from ..structures import wse2
+from ..structures.tips import tip_named
 
 STEPS = np.linspace(0.0, 6.0, 241)  # Å, retraction of a current-distance curve
 
@@ -99,7 +100,7 @@ def recorded(scan, nominal):
 def _curve(p, seed):
     r"""Current-distance curve above an atom: :math:`I = I_0\, e^{\ln I(z) - \ln I(0)} (1 + n) + o + w`."""
     rng = stream(seed, 0, "current-distance")
-    sheet, apex = wse2((13, 13)).positions, tip(p.tip.apex).positions
+    sheet, apex = wse2((13, 13)).positions, tip_named(p.tip.apex).positions
     junction = Junction(sheet, apex, np.ones((len(sheet), len(apex))), kappa(p.junction.work_function))
     top = sheet[sheet[:, 2] > -0.1]
     x, y = top[np.argmin(np.linalg.norm(top[:, :2] - top[:, :2].mean(axis=0), axis=1)), :2]

@@ -65,19 +65,19 @@ def shift(case):
 
 @answers
 def dark(case):
-    """Visible vacancies."""
-    return np.isin(visible(case.scan)["kind"], DARK).sum()
+    """Vacancies in the frame."""
+    return np.isin(_inside(case)["kind"], DARK).sum()
 
 
 @answers
 def bright(case):
-    """Visible defects that are no vacancies."""
-    return len(visible(case.scan)) - dark(case)
+    """Defects in the frame that are no vacancies."""
+    return len(_inside(case)) - dark(case)
 
 
 @answers
 def density(case):
-    """Visible defects per area [1/nm2]."""
+    """Defects per area [1/nm2]."""
     return _density(case).value
 
 
@@ -94,7 +94,11 @@ def density_high(case):
 
 
 def _density(case):
-    return defect_density(len(visible(case.scan)), np.prod(case.scan.raster.extent) / 100)
+    return defect_density(len(_inside(case)), np.prod(case.scan.raster.extent) / 100)
+
+
+def _inside(case):
+    return case.scan.defects[case.scan.defects["inside"]]
 
 
 @answers
