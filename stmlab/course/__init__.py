@@ -1,4 +1,4 @@
-"""Assignments with each student's own data, and their marks: all of it follows from a salt that the instructor holds."""
+"""Assignments with each student's own data, and marks: all follows from a salt that the instructor holds."""
 
 from .assignment import Assignment, Question, bundled, load
 from .case import Case, Curve, case

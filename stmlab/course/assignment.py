@@ -99,8 +99,8 @@ def load(name_or_path):
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":
-        if str(name_or_path) not in bundled():
-            raise ValueError(f"unknown assignment {str(name_or_path)!r}; known: {', '.join(bundled())}, or a .toml file")
+        if str(name_or_path) not in (known := bundled()):
+            raise ValueError(f"unknown assignment {str(name_or_path)!r}; known: {', '.join(known)}, or a .toml file")
         path = assignments_path(f"{name_or_path}.toml")
     table, notebook = _table(path), path.with_suffix(".py")
     try:
