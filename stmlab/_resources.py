@@ -13,8 +13,17 @@ CACHE = "STMLAB_CACHE"
 
 def data_path(*parts):
     """Return a path inside the data folder: the wheel carries it as stmlab/data, a checkout beside the package."""
-    inside = _PACKAGE / "data"
-    return (inside if inside.is_dir() else _PACKAGE.parent / "data").joinpath(*parts)
+    return _bundled("data").joinpath(*parts)
+
+
+def assignments_path(*parts):
+    """Return a path inside the folder of assignments, which lies where the data folder does."""
+    return _bundled("assignments").joinpath(*parts)
+
+
+def _bundled(folder):
+    inside = _PACKAGE / folder
+    return inside if inside.is_dir() else _PACKAGE.parent / folder
 
 
 def cache_path(*parts):

@@ -283,4 +283,4 @@ def open_app(
     serve(port, browser)
 
 
-from . import _learning  # noqa: E402, F401, adds the commands that train and evaluate
+from . import _course, _learning  # noqa: E402, F401, add the commands of a course, and those that train and evaluate

@@ -14,8 +14,8 @@ PACKAGE = Path(stmlab.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 # The helpers of `parameters` are part of it, as are the commands that train; a package is one node.
-NODE = dict.fromkeys(("_tree", "_draws", "_groups"), "parameters") | {"_learning": "cli"}
-EDGES = {"plot", "interactive", "io", "check", "cli"}
+NODE = dict.fromkeys(("_tree", "_draws", "_groups"), "parameters") | {"_learning": "cli", "_course": "cli"}
+EDGES = {"plot", "interactive", "io", "check", "course", "cli"}
 BASE = {
     "_resources": set(),
     "parameters": {"_resources"},
