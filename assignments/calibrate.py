@@ -18,7 +18,9 @@ print(scan.raster)
 import matplotlib.pyplot as plt
 
 image = scan.height[0]  # the trace, (lines, pixels) [Å]; row 0 was scanned first and lies at the bottom
-plt.imshow(level(image), origin="lower", cmap="afmhot", extent=(0, scan.raster.width, 0, scan.raster.height))
+flat = level(image, "robust")
+low, high = np.percentile(flat, (1, 99))  # so that one deep defect does not hide the lattice
+plt.imshow(flat, origin="lower", cmap="afmhot", vmin=low, vmax=high, extent=(0, scan.raster.width, 0, scan.raster.height))
 plt.xlabel("x in the file [Å]")
 plt.ylabel("y in the file [Å]")
 plt.colorbar(label="height [Å]");

@@ -15,7 +15,7 @@ from stmlab.analysis import blobs, level
 
 scan = course.data()
 print(course.questions())
-image = level(scan.height[0], "line")
+image = level(level(scan.height[0], "robust"), "line")  # the tilt, then the offset of every line
 
 # %%
 import matplotlib.pyplot as plt
