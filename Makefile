@@ -1,7 +1,7 @@
 # make book    the book: environment, every chapter executed, _build/html/index.html
 # make test    environment, lint, tests
 # make lab     the chapters as notebooks in JupyterLab
-# make env | lint | bench | browser | clean
+# make env | lint | bench | browser | notebooks | clean
 #
 # Another interpreter: make PYTHON=python3.12 book
 
@@ -13,7 +13,7 @@ STAMP := $(VENV)/.stamp
 UNFINISHED := _build/.unfinished
 
 .DEFAULT_GOAL := help
-.PHONY: help env lint test book lab bench browser clean
+.PHONY: help env lint test book lab bench browser notebooks clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,6 +55,10 @@ bench: env
 
 browser: env
 	$(BIN)/python -m pytest tests/book
+
+# Each downloaded notebook in an empty folder, with nothing but the wheel.
+notebooks: env
+	$(BIN)/python -m pytest tests/notebooks
 
 clean:
 	rm -rf _build dist .pytest_cache .ruff_cache .hypothesis

@@ -90,7 +90,8 @@ def groups(every):
     yield "all", range(len(every))
     for name, (low, high) in SIZES.items():
         width = [image.pixel * image.heights.shape[1] / 10 for image in every]
-        yield name, [k for k, w in enumerate(width) if low <= w < high]
+        if those := [k for k, w in enumerate(width) if low <= w < high]:
+            yield name, those
 
 
 def table(name, found, every, boot):

@@ -12,7 +12,7 @@ class Sample(Group):
     """The WSe2 sheet and how its electrons are modelled."""
 
     model: str = option(
-        "single-orbital", ("single-orbital", "fang-2015", "silva-guillen-2016", "*.toml"),
+        "single-orbital", ("single-orbital", "fang-2015", "silva-guillen-2016", "mos2-fang-2015", "*.toml"),
         "tight-binding model of the sheet, or the path of a table of your own")
     fermi: str = option(
         "neutral", ("neutral", "valence", "conduction", "zero"),
@@ -23,6 +23,9 @@ class Sample(Group):
     broadening: float = quantity(0.1, "eV", 0.005, 1.0, "standard deviation of the Gaussian that broadens each level")
     tilt_x: float = quantity(0.0, "deg", -5.0, 5.0, "angle at which the surface rises along x")
     tilt_y: float = quantity(0.0, "deg", -5.0, 5.0, "angle at which the surface rises along y")
+    surface: str = option(
+        "atoms", ("atoms", "painted"),
+        "what is scanned: atoms and their states, or only the shapes of the group relief, which no model gives")
 
 
 class Defects(Group):
@@ -66,6 +69,17 @@ class Relief(Group):
     halo_dark: float = quantity(
         0.0, "", 0.0, 1.0, "share of halos that are dark with bright spots: twice as deep as high, and narrower")
     halo_spacing: float = quantity(6.0, "Å", 2.0, 20.0, "distance of neighbouring spots")
+    corrugation: float = quantity(
+        0.0, "Å", -5.0, 5.0, "height of the spots of a lattice with the constant of the sample; below 0: holes")
+    depressions: float = quantity(0.0, "1/Å²", 0.0, 0.02, "dark round places, as charged defects make them")
+    depression_depth: float = quantity(0.2, "Å", 0.0, 20.0, "depth of a depression, by up to 40 % more or less")
+    depression_width: float = quantity(6.0, "Å", 1.0, 100.0, "standard deviation of its profile, a half up or down")
+    depression_weak: float = quantity(0.5, "", 0.0, 1.0, "share of them that is weaker, down to an eighth, and wider")
+    depression_bright: float = quantity(0.0, "", 0.0, 1.0, "share of them that is bright")
+    depression_flat: float = quantity(0.1, "", 0.0, 1.0, "share of them with a flat floor")
+    depression_texture: float = quantity(0.0, "", 0.0, 1.0, "share of them in which the lattice stands out")
+    other_contrast: float = quantity(
+        1.0, "", 0.0, 5.0, "heights of a painted surface after a change of the tip, in parts of those before")
 
 
 class Tip(Group):

@@ -31,7 +31,7 @@ class Leaf:
 
     @property
     def limits(self):
-        """What is allowed, in words: ``[-3, 3] V`` or ``'up' or 'down'``."""
+        """What is allowed, in words, such as ``[-3, 3] V`` or ``'up' or 'down'``."""
         if self.choices:
             return " or ".join(map(repr, self.choices))
         return "" if self.low is None else f"[{show(self.low)}, {show(self.high)}] {self.unit}".rstrip()

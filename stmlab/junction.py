@@ -114,7 +114,7 @@ class Junction:
 
     @property
     def floor(self) -> float:
-        """Lowest height of the tip's origin that counts as above the sample [Å]: 1 Å from plane to plane."""
+        """Lowest height of the tip's origin that counts as above the sample [Å], 1 Å from plane to plane."""
         return float(self.sample[:, 2].max() - self.tip[:, 2].min() + 1.0)
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, uniform_filter1d
+from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter, uniform_filter1d
 
 from .kernels import nearest as kernel
 from .scan import DEFECT_DTYPE, EVENT_DTYPE
@@ -12,6 +12,10 @@ SCALES = (2.0, 4.0, 8.0, 16.0)  # Å, at which defects are looked for; the first
 CLEAR = 3.0  # contrast of what is seen, in units of its scatter over the image
 QUARTER = 0.3186  # standard deviations within which a quarter of all normal values lie
 GREY = 0.012  # and as a share of all that the image spans: three grey levels of 256
+PROMINENT = 1.8  # prominence of a shape that is seen, in units of the noise around it
+SMOOTH, AROUND = 7.0, 31.0  # Å, sides of the squares in which that noise is averaged, and of which it is the rms
+WORST = 4.0  # times the median: noise counts no more, or nothing would be seen beside a bad spot
+FLANK = 3.0  # Å; a shape so far outside the frame can be seen
 APART = 9.0  # Å; what is closer than that is seen as one
 
 
@@ -165,12 +169,15 @@ def visible(scan):
     scan : Scan
         Simulated, with ``defects``.
 
+    Where the prominences P of shapes are known (`stmlab.relief.Relief.prominences`), a shape shows if P is above
+    ``PROMINENT`` times the noise around it, and above ``GREY`` of the span.
+
     Returns
     -------
     structured ndarray, (D,)
         Rows of ``scan.defects``, the clearest first.
     """
-    clear, scale = _clearness(scan)
+    clear, scale = _clearness_of_shapes(scan) if "prominence" in scan.meta else _clearness(scan)
     points, kept = np.column_stack([scan.defects["x"], scan.defects["y"]]), []
     for d in np.argsort(-clear, kind="stable"):
         if clear[d] < 1:
@@ -183,10 +190,8 @@ def visible(scan):
 def _clearness(scan):
     """How many times clearer than the limit each defect is at its best scale (D,), and that scale (D,) [Å]."""
     pixel, z = np.array(scan.raster.pixel_size[::-1]), _flat(scan.height[0])
-    place, last = np.column_stack([scan.defects["row"], scan.defects["col"]]), np.array(z.shape) - 1
-    nearest = np.clip(np.rint(place), 0, last).astype(int)
-    outside = np.linalg.norm((place - np.clip(place, 0, last)) * pixel, axis=1)
-    best, at = np.zeros(len(place)), np.full(len(place), SCALES[0])
+    nearest, outside = _nearest(scan, pixel)
+    best, at = np.zeros(len(nearest)), np.full(len(nearest), SCALES[0])
     grey = GREY * np.ptp(np.percentile(z, [0.5, 99.5]))
     for s in SCALES:
         if s < 0.7 * pixel.max() or 6 * s > min(scan.raster.extent):
@@ -198,6 +203,30 @@ def _clearness(scan):
         at[clear > best] = s
         best = np.maximum(best, clear)
     return best, at
+
+
+def _clearness_of_shapes(scan):
+    """Do as `_clearness` does where it is known how much each shape stands out [Å].
+
+    What it stands out from is what the instrument added, smoothed as the eye does and taken within `AROUND`, and the
+    undulation of the surface.
+    """
+    pixel, z = np.array(scan.raster.pixel_size[::-1]), _flat(scan.height[0])
+    true = map_coordinates(scan.ideal, np.array(scan.raster.pixel(scan.x[0], scan.y[0])), order=1, mode="nearest")
+    smooth, around = (np.maximum(1, np.rint(length / pixel).astype(int)) for length in (SMOOTH, AROUND))
+    added = uniform_filter(uniform_filter(z - _flat(true), smooth), smooth)
+    noise = np.sqrt(uniform_filter(added**2, around) + scan.parameters.relief.undulation**2)
+    nearest, outside = _nearest(scan, pixel)
+    noise = np.minimum(noise, WORST * np.median(noise))[tuple(nearest.T)]
+    limit = np.maximum(PROMINENT * noise, max(GREY * np.ptp(z), 1e-6))
+    return np.where(outside < FLANK, scan.meta["prominence"] / limit, 0.0), np.zeros(len(nearest))
+
+
+def _nearest(scan, pixel):
+    """Pixel of the frame that is nearest to each defect (D, 2), and how far outside it lies (D,) [Å]."""
+    place, last = np.column_stack([scan.defects["row"], scan.defects["col"]]), np.array(scan.raster.shape) - 1
+    outside = np.linalg.norm((place - np.clip(place, 0, last)) * pixel, axis=1)
+    return np.clip(np.rint(place), 0, last).astype(int), outside
 
 
 def _flat(z):
@@ -216,7 +245,12 @@ def lattice_shows(scan):
     first must hold at least a fifth of the variance of the second: the eye averages over the whole pattern.
     """
     pixel = np.array(scan.raster.pixel_size[::-1])
-    if 3 * pixel.max() > np.sqrt(0.75) * scan.meta["lattice_constant"]:
+    if not fine_enough(pixel.max(), scan.meta["lattice_constant"]):
         return False
     fine = [gaussian_filter(v, 0.5 / pixel) - gaussian_filter(v, 2 / pixel) for v in (scan.ideal, scan.height[0])]
     return bool(5 * fine[0].var() > fine[1].var())
+
+
+def fine_enough(pixel, lattice_constant=3.32):
+    """Whether pixels [Å] are so fine that each row of atoms [Å] has three of them."""
+    return 3 * pixel <= np.sqrt(0.75) * lattice_constant

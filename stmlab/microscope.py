@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from . import instrument, labels
 from .assembly import Surface, build_junction, build_junctions, wse2_sheet
+from .junction import kappa
 from .modes import at_height, expansion, solve
 from .parameters import Parameters
 from .relief import Relief
@@ -46,6 +48,19 @@ def simulate(parameters=None, seed=0, index=0, sample=None, tip=None):
     return develop(stage, instrument.follow([stage.run])[0])
 
 
+class Scene(NamedTuple):
+    """What lies under the tip, and the current that flows there."""
+
+    surface: Surface
+    kappa: float  # 1/Å
+    contrast: float  # standard deviation of ln I at one height
+    terms: np.ndarray  # (5, L, 2, K), ln I by height along the path: see `modes.expansion`
+    heights: np.ndarray  # (L, 2, K) Å, where the setpoint flows
+    floor: float  # Å, the lowest that the tip may sink
+    topograph: Callable[[], np.ndarray]  # what a perfect instrument would record (L, P) Å
+    prominence: np.ndarray | None = None  # (D,) Å, of each defect: see `relief.Relief.prominences`
+
+
 class Stage(NamedTuple):
     """All that is known of a scan before the controller is switched on."""
 
@@ -54,7 +69,7 @@ class Stage(NamedTuple):
     index: int
     raster: Raster
     path: Path  # where the tip will be, and when
-    surface: Surface  # the truth about the sample
+    scene: Scene
     changes: np.ndarray  # times at which the tip changes [s]
     ideal: np.ndarray | None  # (L, P) Å
     run: instrument.Run  # what the controller will meet
@@ -64,28 +79,56 @@ def prepare(p, seed, index, sample=None, tip=None, ideal=True):
     """Build sample, tip and path, and work out the current along the path; arguments as in `simulate`."""
     raster = frame(p)
     path = trajectory(raster, p, seed, index)
-    sheet, method = (wse2_sheet(p, path, seed, index), "tmatrix") if sample is None else (sample, None)
     changes = instrument.tip_changes(path, p, seed, index)
+    shapes = Relief(p, path.bounds, seed, index)
+    if sample is None and p.sample.surface == "painted":
+        scene = painted(p, raster, path, changes, shapes)
+    else:
+        scene = of_atoms(p, raster, path, changes, shapes, seed, index, sample, tip)
+    lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes) if changes.size else None)
+    hiss = instrument.hiss(path, p, scene.contrast, seed, index)
+    run = instrument.run(p, scene.kappa, path.step, scene.heights, scene.floor, scene.terms, lift, hiss)
+    return Stage(p, seed, index, raster, path, scene, changes, scene.topograph() if ideal else None, run)
+
+
+def of_atoms(p, raster, path, changes, shapes, seed, index, sample=None, tip=None):
+    """Scan a sheet of atoms, with shapes below it; arguments as in `simulate`."""
+    sheet, method = (wse2_sheet(p, path, seed, index), "tmatrix") if sample is None else (sample, None)
     tips = [p.tip.apex if tip is None else tip] + [p.tip.other_apex] * bool(changes.size)
     (junction, *other), surface = build_junctions(p, sheet, tips, path, method)
-
     look = survey(junction, raster, p.junction.height)
-    terms, relief = along(junction, raster, path, look)
+    terms, heights = along(junction, raster, path, look)
     if other:
         terms = np.where(changed(path.node_time, changes), along(other[0], raster, path, look)[0], terms)
-    shapes = Relief(p, path.bounds, seed, index)
     surface = surface._replace(defects=tuple(map(_joined, surface.defects, shapes.listed())))
     ground = plane(p, path.x, path.y) + shapes.height(path.x, path.y)
     terms[0] += ground
-    relief += ground
+    heights += ground
+    return Scene(
+        surface, junction.kappa, look.contrast, terms, heights, junction.floor + ground.min(),
+        lambda: topograph_of(junction, raster, look) + plane(p, *raster.xy) + shapes.height(*raster.xy),
+    )  # fmt: skip
 
-    lift = instrument.lift(path, raster, p, seed, index, changed(path.time, changes) if changes.size else None)
-    hiss = instrument.hiss(path, p, look.contrast, seed, index)
-    run = instrument.run(p, junction.kappa, path.step, relief, junction.floor + ground.min(), terms, lift, hiss)
-    topograph = None
-    if ideal:
-        topograph = topograph_of(junction, raster, look) + plane(p, *raster.xy) + shapes.height(*raster.xy)
-    return Stage(p, seed, index, raster, path, surface, changes, topograph, run)
+
+def painted(p, raster, path, changes, shapes):
+    r"""Scan shapes alone, over which ln I falls off as above a plane, :math:`\ln I / I^* = -2 \kappa\, (z - h(x, y))`.
+
+    No atoms and no states: what the instrument does to an image does not depend on where its heights come from, and
+    shapes cost a hundredth of a band model.
+    """
+    j = p.junction
+    decay = kappa(j.work_function, j.bias if j.barrier == "tilted" else 0.0)
+    contrast = np.ones(1)
+    if changes.size:
+        contrast = np.where(changed(path.node_time, changes), p.relief.other_contrast, 1.0)
+    heights = j.height + plane(p, path.x, path.y) + contrast * shapes.height(path.x, path.y)
+    terms = np.zeros((5, *heights.shape))
+    terms[0], terms[2] = heights, -2 * decay
+    surface = Surface(shapes.sites(*path.bounds), shapes.listed(), p.sample.lattice_constant)
+    rows = np.clip(raster.pixel(*surface.defects[2].T)[0], 0, raster.lines - 1).astype(int)
+    prominence = shapes.prominences() * np.broadcast_to(contrast, heights.shape)[rows, 0].mean(axis=-1)
+    ideal = lambda: j.height + plane(p, *raster.xy) + shapes.height(*raster.xy)  # noqa: E731
+    return Scene(surface, decay, 2 * decay * heights.std(), terms, heights, -np.inf, ideal, prominence)
 
 
 def _joined(first, second):
@@ -94,14 +137,15 @@ def _joined(first, second):
 
 def develop(stage, record):
     """Make a `Scan` of what the controller recorded, with the truth beside it."""
-    p, raster, path, surface = stage.parameters, stage.raster, stage.path, stage.surface
+    p, raster, path, scene = stage.parameters, stage.raster, stage.path, stage.scene
     height, error, true = (pixels(v.reshape(path.x.shape), path) for v in record)
     x, y = pixels(path.x, path), pixels(path.y, path)
     return Scan(
         raster, height, true_height=true, current=error, drive=height / p.piezo.sensitivity, x=x, y=y,
-        ideal=stage.ideal, defects=labels.locate(*surface.defects, x[0], y[0]), lattice=surface.lattice,
+        ideal=stage.ideal, defects=labels.locate(*scene.surface.defects, x[0], y[0]), lattice=scene.surface.lattice,
         parameters=p, seed=stage.seed, events=labels.events(raster, tip_change=stage.changes),
-        meta={"bias": p.junction.bias, "lattice_constant": surface.a, "index": stage.index},
+        meta={"bias": p.junction.bias, "lattice_constant": scene.surface.a, "index": stage.index,
+              **({} if scene.prominence is None else {"prominence": scene.prominence})},
     )  # fmt: skip
 
 

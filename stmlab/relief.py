@@ -6,6 +6,8 @@ heights. What the clusters consist of, and why halos are spotted, they do not sa
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .parameters import stream
@@ -13,8 +15,24 @@ from .parameters import stream
 WAVES = 16  # of which the undulation is made
 EDGE = 10.0  # Å; features this far outside the frame are drawn, too
 REACH = 5.0  # standard deviations after which a profile is cut off
+RINGED = 0.15  # share of depressions with a ripple around them
+SEEN = 200.0  # Å², on which a feature is compared with the noise
+WEAKEST = 1 / 8  # of the weak ones, in parts of the depth of others
 CORE = 0.55  # width of a spotted core in parts of that of its halo
 DARK = -2.0, 0.7  # height and width of a dark halo in parts of those of a bright one
+
+
+class Feature(NamedTuple):
+    """One shape, as it was drawn."""
+
+    kind: str
+    x: float  # Å
+    y: float  # Å
+    taller: float  # factor of the height of its kind
+    wider: float  # factor of its width
+    texture: float = 0.0  # how much the lattice stands out in it
+    ring: float = 0.0  # strength of a ring around it
+    flat: bool = False  # whether its floor is flat
 
 
 def waves(rng, length):
@@ -80,6 +98,28 @@ def spots(x, y, spacing, angle):
     return total / 9
 
 
+def hollow(square, depth, width, flat=False, ring=0.0):
+    r"""A hollow, round or with a flat floor, and a ripple around it.
+
+    .. math:: z(r) = -h \left[ g(r) - c\, (1 - e^{-r^2 / 2 s^2}) \cos\frac{\pi r}{s}\; e^{-r / 1.5 s} \right], \qquad
+        g = e^{-r^2 / 2 s^2} \;\text{or}\; \frac{1}{1 + e^{(r - 1.3 s) / 0.25 s}}
+
+    Parameters
+    ----------
+    square : array
+        r^2 [Å²].
+    depth, width : float
+        h [Å] and s [Å].
+    flat : bool
+        Which of the two g.
+    ring : float
+        Strength c of the ripple.
+    """
+    r, round_ = np.sqrt(square) / width, np.exp(-square / (2 * width**2))
+    floor = 1 / (1 + np.exp(np.minimum((r - 1.3) / 0.25, 50.0))) if flat else round_
+    return -depth * (floor - ring * (1 - round_) * np.cos(np.pi * r) * np.exp(-r / 1.5))
+
+
 class Relief:
     """The shapes in one frame.
 
@@ -94,8 +134,8 @@ class Relief:
 
     Attributes
     ----------
-    features : list of (str, float, float, float, float)
-        Kind, x, y [Å], and factors of height and width, of each cluster and halo.
+    features : list of Feature
+        Each cluster, halo and depression.
     """
 
     def __init__(self, parameters, bounds, seed, index):
@@ -103,20 +143,31 @@ class Relief:
         self._draw = lambda name: stream(seed, index, f"relief.{name}")
         self._waves = waves(self._draw("undulation"), self.p.undulation_length)
         low, high = np.asarray(bounds[0]) - EDGE, np.asarray(bounds[1]) + EDGE
-        self.features = [*self._clusters(low, high), *self._halos(low, high)]
+        self.features = [*self._clusters(low, high), *self._halos(low, high), *self._depressions(low, high)]
 
     def _clusters(self, low, high):
         rng, p = self._draw("clusters"), self.p
         for place in rng.uniform(low, high, (rng.poisson(p.clusters * np.prod(high - low)), 2)):
             for near in range(1 + rng.poisson(p.cluster_members)):
                 at = place + (rng.normal(0, 2.5 * p.cluster_width, 2) if near else 0.0)
-                yield "cluster", *at, *np.exp(rng.normal(0, [0.5, 0.25]))
+                yield Feature("cluster", *at, *np.exp(rng.normal(0, [0.5, 0.25])))
 
     def _halos(self, low, high):
         rng, dark, p = self._draw("halos"), self._draw("dark"), self.p
         for place in rng.uniform(low, high, (rng.poisson(p.halos * np.prod(high - low)), 2)):
             change = np.array(DARK if dark.random() < p.halo_dark else (1.0, 1.0))
-            yield "halo", *place, *(change * np.exp(rng.normal(0, [0.3, 0.2])))
+            yield Feature("halo", *place, *(change * np.exp(rng.normal(0, [0.3, 0.2]))))
+
+    def _depressions(self, low, high):
+        rng, p = self._draw("depressions"), self.p
+        for place in rng.uniform(low, high, (rng.poisson(p.depressions * np.prod(high - low)), 2)):
+            chance, deeper, wider = rng.random(5), rng.uniform(0.6, 1.4), np.exp(rng.uniform(-0.4, 0.4))
+            texture, ring, faint, broad = rng.uniform(0.3, 2.0), rng.normal(0, 0.2), rng.random(), rng.random()
+            if chance[0] < p.depression_weak:
+                deeper, wider = deeper * WEAKEST**faint, wider * (1 + 0.4 * broad)
+            deeper *= -1 if chance[1] < p.depression_bright else 1
+            texture, ring = texture * (chance[2] < p.depression_texture), ring * (chance[3] < RINGED)
+            yield Feature("depression", *place, deeper, wider, texture, ring, chance[4] < p.depression_flat)
 
     def listed(self):
         """Return kinds (D,), site numbers (D,), -1 for they have none, and positions (D, 2) [Å]."""
@@ -128,16 +179,59 @@ class Relief:
         p = self.p
         z = undulation(x, y, p.undulation, *self._waves) if p.undulation else np.zeros(np.shape(x))
         angle = self._draw("spots").uniform(0, np.pi)
-        for kind, x0, y0, taller, wider in self.features:
-            width = wider * (p.cluster_width if kind == "cluster" else p.halo_width)
-            square = (x - x0) ** 2 + (y - y0) ** 2
+        if p.corrugation:
+            z += p.corrugation * self.atoms(x, y)
+        for one in self.features:
+            width = one.wider * getattr(p, f"{one.kind}_width")
+            square = (x - one.x) ** 2 + (y - one.y) ** 2
             near = square < (REACH * width) ** 2
-            if not near.any():
-                continue
-            square = square[near]
-            if kind == "cluster":
-                z[near] += hill(square, taller * p.cluster_height, width, p.cluster_rim)
-            else:
-                core = spots(x[near], y[near], p.halo_spacing, angle) * np.exp(-square / (2 * (CORE * width) ** 2))
-                z[near] += taller * (p.halo_height * np.exp(-square / (2 * width**2)) - p.halo_core * core)
+            if near.any():
+                z[near] += getattr(self, f"_{one.kind}")(one, square[near], width, x[near], y[near], angle)
         return z
+
+    def prominences(self):
+        r"""Return how much each feature stands out (D,) [Å], as a height that as much would have on 2 nm².
+
+        .. math:: P = \sqrt{\frac{1}{2\,\mathrm{nm}^2} \int h(x, y)^2\, dx\, dy}
+        """
+        angle, out = self._draw("spots").uniform(0, np.pi), np.zeros(len(self.features))
+        for k, one in enumerate(self.features):
+            width = one.wider * getattr(self.p, f"{one.kind}_width")
+            x, step = np.linspace(-REACH * width, REACH * width, 64, retstep=True)
+            x, y = np.meshgrid(x, x)
+            shape = getattr(self, f"_{one.kind}")(one, x**2 + y**2, width, x + one.x, y + one.y, angle)
+            out[k] = step * np.sqrt((shape**2).sum() / SEEN)
+        return out
+
+    def atoms(self, x, y):
+        """Return the lattice under points x, y [Å]: 1 on its spots, -1/2 in the hollows between."""
+        angle, (x0, y0) = self._origin()
+        return (3 * spots(x - x0, y - y0, self.lattice, angle) - 1) / 2
+
+    def sites(self, low, high):
+        """Return the spots of the lattice (K, 2) in a rectangle [Å]."""
+        angle, origin = self._origin()
+        towards = angle + np.pi / 6 + np.array([0, np.pi / 3])
+        vectors = self.lattice * np.column_stack([np.cos(towards), np.sin(towards)])
+        corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])]) - origin
+        cells = corners @ np.linalg.inv(vectors)
+        counts = [np.arange(np.floor(few), np.ceil(many) + 1)
+                  for few, many in zip(cells.min(0), cells.max(0), strict=True)]  # fmt: skip
+        points = np.stack(np.meshgrid(*counts, indexing="ij"), -1).reshape(-1, 2) @ vectors + origin
+        return points[((points >= low) & (points <= high)).all(axis=1)]
+
+    def _origin(self):
+        rng = self._draw("lattice")
+        return rng.uniform(0, np.pi), rng.uniform(0, self.lattice, 2)
+
+    def _cluster(self, one, square, width, x, y, angle):
+        return hill(square, one.taller * self.p.cluster_height, width, self.p.cluster_rim)
+
+    def _halo(self, one, square, width, x, y, angle):
+        p, core = self.p, np.exp(-square / (2 * (CORE * width) ** 2))
+        core *= spots(x, y, p.halo_spacing, angle)
+        return one.taller * (p.halo_height * np.exp(-square / (2 * width**2)) - p.halo_core * core)
+
+    def _depression(self, one, square, width, x, y, angle):
+        z = hollow(square, one.taller * self.p.depression_depth, width, one.flat, one.ring)
+        return z * (1 + one.texture * self.atoms(x, y)) if one.texture else z

@@ -96,7 +96,7 @@ class Raster:
 
     @property
     def line_period(self) -> float:
-        """Time from the start of one line to that of the next: trace, retrace and both turn-arounds [s]."""
+        """Time from the start of one line to that of the next, with trace, retrace and both turn-arounds [s]."""
         return 2 * (self.pixels + 2 * self.turn) * self.dwell
 
     @property
@@ -141,7 +141,7 @@ class Raster:
 
     @cached_property
     def time(self) -> np.ndarray:
-        """Time of each pixel's centre, (2, L, P) [s]: trace, then retrace on the trace's columns."""
+        """Time of each pixel's centre, (2, L, P) [s]; trace, then retrace on the trace's columns."""
         along = (self.turn + np.arange(self.pixels) + 0.5) * self.dwell
         start = self.line_period * np.arange(self.lines)[:, None]
         return np.stack([start + along, start + self.line_period - along])

@@ -37,3 +37,18 @@ def test_streams_are_made_only_for_defects_that_there_may_be(monkeypatch):
     monkeypatch.setattr("stmlab.assembly.stream", lambda *which: made.append(which[2]) or stm.stream(*which))
     assert len(defects(wse2_sheet(p, path, 0, 0))[0])
     assert made == ["defects.se-vacancy-top"]
+
+
+def test_molybdenum_disulphide_comes_with_its_model():
+    """The model names the elements; lattice constant and thickness are parameters of their own."""
+    p = stm.Parameters().set({
+        "sample.model": "mos2-fang-2015", "sample.lattice_constant": 3.1824, "sample.thickness": 3.19,
+        "junction.bias": 1.2, "raster.width": 15, "raster.height": 15, "raster.pixels": 16, "raster.lines": 16,
+    })  # fmt: skip
+    sheet = wse2_sheet(p, trajectory(frame(p), p, 1, 0), seed=1, index=0)
+    assert set(sheet.get_chemical_symbols()) == {"Mo", "S"}
+    assert sheet.info["lattice_constant"] == 3.1824
+    assert set(defects(sheet)[0]) == {"se-vacancy-top", "se-vacancy-bottom"}
+    scan = stm.simulate(p, seed=1)
+    assert np.isfinite(scan.ideal).all()
+    assert np.ptp(scan.ideal) > 0.1

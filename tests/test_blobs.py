@@ -76,3 +76,10 @@ def test_nothing_is_found_where_nothing_is():
 def test_impossible_arguments_are_refused(image, how, complaint):
     with pytest.raises(ValueError, match=complaint):
         blobs(image, **({"pixel_size": 1.0} | how))
+
+
+def test_fine_pixels_take_memory_for_the_image_alone():
+    """A disc of 10 Å holds three million pixels of 0.01 Å, which must not be gone through at each place."""
+    image = spot(200, 190, 0.8, shape=(400, 400), pixel=(0.01, 0.01))
+    (found,) = blobs(image, 0.01, threshold=2, sign=1, scales=[0.5])
+    assert np.allclose([found["x"], found["y"]], [200, 190], atol=2)

@@ -34,6 +34,9 @@ def test_answers_by_hand():
     assert answer("12.1", 0.586)
     assert answer("12.2", 2.5)
     assert answer("12.6", 2 * 20 / (30 + 25))
+    assert answer("13.1", 57.0)
+    assert answer("13.2", 3.81 * (4 * np.pi / 3 / 3.1824) ** 2)
+    assert answer("13.4", 0.38)
 
 
 @pytest.mark.parametrize(("factor", "word"), [(-1, "sign"), (0.5, "factor of 2"), (10, "nm"), (0.001, "1000")])

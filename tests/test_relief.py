@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import stmlab as stm
+from stmlab.labels import visible
 from stmlab.microscope import simulate
-from stmlab.relief import Relief, hill, spots, undulation, waves
+from stmlab.relief import Relief, hill, hollow, spots, undulation, waves
 
 Y, X = np.mgrid[:300, :300] * 1.0
 BOUNDS = np.array([[0.0, 0.0], [300.0, 300.0]])
@@ -87,3 +88,81 @@ def test_some_halos_are_dark_with_bright_spots():
     assert [f[3] for f in dark.features] == pytest.approx([-2.0 * f[3] for f in bright.features])
     assert [f[4] for f in dark.features] == pytest.approx([0.7 * f[4] for f in bright.features])
     assert dark.height(X, Y).max() <= 0 <= bright.height(X, Y).min()
+
+
+def test_a_hollow_has_its_depth_width_and_floor():
+    assert hollow(0.0, 0.4, 5.0) == pytest.approx(-0.4)
+    assert hollow(2 * np.log(2) * 5.0**2, 0.4, 5.0) == pytest.approx(-0.2)  # half of it at the half width
+    assert hollow((1.3 * 5.0) ** 2, 0.4, 5.0, flat=True) == pytest.approx(-0.2)
+    r = np.linspace(0, 60, 600)
+    assert (np.diff(hollow(r**2, 0.4, 5.0)) >= 0).all()
+    assert hollow(r**2, 0.4, 5.0, ring=-0.5).max() > 0.01
+    assert hollow(0.0, 0.4, 5.0, ring=0.5) == pytest.approx(-0.4)
+
+
+def test_depressions_are_dark_unless_asked_for_and_of_the_density_asked_for():
+    many = [one for index in range(30) for one in relief(index, depressions=2e-4, depression_bright=0.25).features]
+    assert len(many) == pytest.approx(30 * 2e-4 * 320**2, rel=0.15)
+    assert np.mean([one.taller < 0 for one in many]) == pytest.approx(0.25, abs=0.06)
+    deep = [abs(one.taller) for one in relief(0, depressions=5e-3, depression_weak=0.0).features]
+    weak = [abs(one.taller) for one in relief(0, depressions=5e-3, depression_weak=1.0).features]
+    assert min(deep) >= 0.6
+    assert max(deep) <= 1.4
+    assert min(np.divide(weak, deep)) == pytest.approx(1 / 8, rel=0.1)
+
+
+def test_a_lattice_has_its_spots_where_its_sites_are():
+    one = relief(corrugation=0.1)
+    sites = one.sites(*BOUNDS)
+    np.testing.assert_allclose(one.height(*sites.T), 0.1)
+    assert len(sites) == pytest.approx(300**2 / (np.sqrt(3) / 2 * 3.32**2), rel=0.02)
+    assert one.height(X, Y).min() == pytest.approx(-0.05, rel=0.01)
+    assert relief(corrugation=-0.1).height(*sites.T) == pytest.approx(np.full(len(sites), -0.1))
+
+
+def test_prominence_is_that_of_the_profile():
+    """The integral of the square of a Gaussian h exp(-r^2 / 2 s^2) is pi s^2 h^2."""
+    one = relief(depressions=2e-4, depression_flat=0.0, halos=1e-4, halo_core=0.0)
+    plain = [k for k, f in enumerate(one.features) if not f.ring]
+    sides = {"depression": (0.2, 6.0), "halo": (0.05, 15.0)}
+    expected = [np.sqrt(np.pi / 200) * abs(f.taller) * f.wider * np.prod(sides[f.kind]) for f in one.features]
+    np.testing.assert_allclose(one.prominences()[plain], np.array(expected)[plain], rtol=0.01)
+
+
+PAINTED = {
+    "sample.surface": "painted", "relief.depressions": 4e-4, "relief.depression_depth": 0.5, "relief.corrugation": 0.01,
+    "raster.width": 200.0, "raster.height": 200.0, "raster.pixels": 128, "raster.lines": 128, "noise.current": 0.0,
+}  # fmt: skip
+
+
+def test_a_painted_surface_is_scanned_as_it_is_and_its_labels_are_on_it():
+    p = stm.Parameters().set(PAINTED)
+    scan = simulate(p, 2)
+    assert set(scan.defects["kind"]) == {"depression"}
+    row, col = np.unravel_index((scan.ideal - scan.ideal.mean()).argmin(), scan.ideal.shape)
+    assert np.hypot(scan.defects["row"] - row, scan.defects["col"] - col).min() < 4
+    lattice, _ = scan.masks("thesis")
+    brightest = scan.ideal[lattice > 0.9].mean() - scan.ideal[lattice == 0].mean()
+    assert brightest == pytest.approx(0.015, rel=0.4)  # spots at 1, hollows at -1/2
+    assert scan.masks("visible")[1].max() > 0.9
+
+
+def test_a_perfect_loop_draws_what_was_painted():
+    """A pixel is the mean along its length, which takes up to d^2 / 24 times the curvature, h / s^2, off its middle."""
+    smooth = {"feedback.form": "perfect", "relief.corrugation": 0.0}
+    scan = simulate(stm.Parameters().set(PAINTED | smooth), 2)
+    np.testing.assert_allclose(scan.height[0], scan.ideal, atol=1.4 * 0.5 / 6**2 * 1.56**2 / 24 * 2)
+
+
+def test_a_change_of_the_tip_takes_contrast_and_labels():
+    strong = PAINTED | {"tip.changes": 1.0, "relief.depression_depth": 0.3, "noise.flicker": 0.1}
+    faint = simulate(stm.Parameters().set(strong | {"relief.other_contrast": 0.01}), 2)
+    same = simulate(stm.Parameters().set(strong), 2)
+    assert len(faint.events) > 0
+    assert len(visible(faint)) < len(visible(same))
+
+
+def test_only_painted_shapes_that_stand_out_of_the_noise_are_visible():
+    p = stm.Parameters().set(PAINTED | {"relief.depression_depth": 0.1})
+    calm, restless = (len(visible(simulate(p.set({"noise.flicker": rms}), 2))) for rms in (0.0, 0.5))
+    assert calm > 2 * restless

@@ -9,7 +9,7 @@ from stmlab.junction import Junction
 from stmlab.modes import constant_current
 from stmlab.scan import Raster
 from stmlab.structures import add_defects, images, wse2
-from stmlab.tersoff_hamann import CHANNELS, TersoffHamann, corrugation, tersoff_hamann
+from stmlab.tersoff_hamann import CHANNELS, TersoffHamann, corrugation, local_states, tersoff_hamann
 from stmlab.tersoff_hamann.tails import harmonic
 from stmlab.tightbinding import bias_window, fermi_level, ldos, spectrum
 from stmlab.tightbinding.slater_koster import ORBITALS
@@ -383,3 +383,85 @@ def test_impossible_junctions_are_refused(change, message):
 def test_impossible_requests_are_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         tersoff_hamann(wse2(), **({"bias": 0.5, "kappa": 1.0} | change))
+
+
+# ---- spectra from states ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_densities_add_up_to_the_current(channel):
+    """Of a free cluster with complex amplitudes, and of a periodic one with Bloch vectors."""
+    periodic = TersoffHamann(
+        [[0, 0, 0], [0.4, 0.7, -1.0]], [[1, 0.5j, 2], [1j, 2, 0.1]], [0.3, 2.0, 1.0], KAPPA, ("pz", "dz2"), CELL,
+        k=[GAMMA, K, 0.3 * K], channel=channel,
+    )  # fmt: skip
+    for junction in (cluster(channel), periodic):
+        x, y, z = points()
+        seen = junction.densities(x, y, z)
+        assert seen.shape == (20, len(junction.weights))
+        np.testing.assert_allclose(np.log(seen @ junction.weights), junction.log_current(x, y, z), rtol=0, atol=1e-12)
+
+
+SMALL = wse2((3, 3), a=3.3155)
+
+
+@pytest.mark.parametrize(("bias", "kpts"), [(1.3, (1, 1)), (-1.2, (2, 2))])
+def test_current_of_local_states_is_that_of_tersoff_hamann(bias, kpts):
+    """Two ways: an error function for each level, and a quadrature over the window."""
+    spots = np.stack(np.broadcast_arrays(*points(5)), axis=-1) * [1, 1, 0] + [0, 0, 5.0]
+    how = {"model": "fang-2015", "broadening": 0.1, "kpts": kpts}
+    seen = local_states(SMALL, spots, KAPPA, **how).current([bias])[:, 0]
+    expected = tersoff_hamann(SMALL, bias, KAPPA, **how).log_current(*spots.T)
+    np.testing.assert_allclose(np.log(seen * np.sign(bias)), expected, rtol=0, atol=1e-6)
+
+
+def test_conductance_of_local_states_is_the_derivative_of_their_current():
+    volts, h = np.linspace(-1.9, 1.9, 39), 1e-4
+    seen = local_states(SMALL, [[0, 0, 5.0], [1.6, 1.0, 5.0]], KAPPA, "fang-2015", broadening=0.05)
+    numeric = (seen.current(volts + h) - seen.current(volts - h)) / (2 * h)
+    np.testing.assert_allclose(seen.conductance(volts), numeric, rtol=0, atol=1e-6 * numeric.max())
+    assert seen.current([0.0]).ravel() == pytest.approx(0)
+
+
+def test_reading_leaves_out_only_what_does_not_count():
+    few = local_states(SMALL, [[0, 0, 5.0]], KAPPA, "fang-2015", broadening=0.05, reading=(0.5, 1.2))
+    all_of_them = local_states(SMALL, [[0, 0, 5.0]], KAPPA, "fang-2015", broadening=0.05, reading=(-9, 9))
+    assert len(few.levels) < len(all_of_them.levels) == 99
+    for what in ("current", "conductance"):
+        seen, expected = (getattr(states, what)([0.5, 0.9, 1.2]) for states in (few, all_of_them))
+        np.testing.assert_allclose(seen, expected, rtol=0, atol=1e-12 * expected.max())
+
+
+def test_state_of_a_vacancy_has_three_corners():
+    """The doublet in the gap, added up, keeps the threefold axis and the mirror; neither is sixfold."""
+    sheet = wse2((6, 6), a=3.3155)
+    site = int(sheet.arrays["site"][(sheet.get_tags() == 1) & (np.arange(108) // 3 == 21)][0])
+    spot = sheet.positions[site, :2]
+    hole = add_defects(sheet, {"se-vacancy-top": [site]})
+    turn = np.exp(2j * np.pi * np.arange(6) / 6)
+    around = 2.0 * np.exp(1j * (0.3 + np.angle(turn)))
+    mirrored = 2.0 * np.exp(1j * (np.pi - 0.3 - np.angle(turn)))  # x -> -x
+    ring = np.array([[spot[0] + p.real, spot[1] + p.imag, 5.0] for p in np.concatenate([around, mirrored])])
+    seen = local_states(hole, ring, KAPPA, "fang-2015", broadening=0.05, reading=(0.3, 0.7)).conductance([0.5])[:, 0]
+    one, other = seen[:6:2], seen[1:6:2]
+    np.testing.assert_allclose(one, one[0], rtol=1e-6)
+    np.testing.assert_allclose(other, other[0], rtol=1e-6)
+    np.testing.assert_allclose(np.sort(seen[6:]), np.sort(seen[:6]), rtol=1e-6)
+    assert abs(np.log(one[0] / other[0])) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"points": [[0, 0]]}, "points must be finite"),
+        ({"points": [[0, 0, np.nan]]}, "points must be finite"),
+        ({"reading": (1.0, 1.0)}, r"reading = \(1.0, 1.0\) V must rise"),
+        ({"broadening": 0.0}, "broadening = 0.0 eV be greater than 0 eV"),
+        ({"orbital_tails": "round"}, "orbital_tails = 'round' must be one of harmonic, isotropic"),
+        ({"reading": (-0.1, 0.1)}, "no level lies between -0.1 V and 0.1 V"),
+    ],
+)
+def test_local_states_refuse(how, words):
+    settings = {"points": [[0, 0, 5.0]], "model": "fang-2015", "broadening": 0.01} | how
+    with pytest.raises(ValueError, match=words):
+        local_states(SMALL, settings.pop("points"), KAPPA, **settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_laplace, maximum_filter
+from scipy.spatial import cKDTree
 
 from .levelling import level
 
@@ -60,14 +61,22 @@ def blobs(image, pixel_size, threshold=5.0, *, scales=SCALES, sign=0, apart=10.0
         raise ValueError(f"sign = {sign} must be -1 (dark), 1 (bright) or 0 (both)")
     flat = np.nan_to_num(level(image, "line"), posinf=0.0, neginf=0.0)
     answer = np.max([_answer(flat, s / pixel, sign) for s in scales], axis=0)
-    reach = [np.arange(-(r := int(apart / p)), r + 1) * p for p in pixel]
-    disc = reach[0][:, None] ** 2 + reach[1] ** 2 <= apart**2
-    peak = (answer == maximum_filter(answer, footprint=disc, mode="nearest")) & (answer > threshold)
-    found = np.zeros(peak.sum(), BLOB_DTYPE)
-    rows, columns = np.nonzero(peak)
+    rows, columns = np.nonzero((answer == maximum_filter(answer, 3, mode="nearest")) & (answer > threshold))
+    order = np.argsort(-answer[rows, columns], kind="stable")
+    order = order[highest(np.column_stack([rows, columns])[order] * pixel, apart)]
+    rows, columns = rows[order], columns[order]
+    found = np.zeros(len(order), BLOB_DTYPE)
     found["y"], found["x"] = (between(answer, rows, columns, axis) for axis in (0, 1))
-    found["score"] = answer[peak]
-    return found[np.argsort(-found["score"], kind="stable")]
+    found["score"] = answer[rows, columns]
+    return found
+
+
+def highest(places, apart):
+    """Return which places (n, 2), the best first, have no better one that stands within `apart`."""
+    stands = np.ones(len(places), bool)
+    for better, worse in sorted(map(sorted, cKDTree(places).query_pairs(apart))) if len(places) else ():
+        stands[worse] &= not stands[better]
+    return stands
 
 
 def _answer(image, widths, sign):

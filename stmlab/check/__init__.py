@@ -3,7 +3,7 @@
 No answer is written down here. Each exercise is a function that works it out with the library.
 """
 
-from . import data, microscope
+from . import data, microscope, spectroscopy
 from .registry import EXERCISES, Exercise, Verdict, answer, exercise
 
-__all__ = ["EXERCISES", "Exercise", "Verdict", "answer", "data", "exercise", "microscope"]
+__all__ = ["EXERCISES", "Exercise", "Verdict", "answer", "data", "exercise", "microscope", "spectroscopy"]

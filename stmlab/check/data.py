@@ -1,4 +1,4 @@
-"""Exercises of chapters 10 to 13, worked out with the library."""
+"""Exercises of chapters 10 to 12, worked out with the library."""
 
 import numpy as np
 

@@ -11,11 +11,16 @@ from ..parameters import LEAVES, SameAs, Study
 from ..scan import DEFECT_DTYPE
 
 FORMAT = 1
-MASKS = {"large-frame": "visible", "spotted-frame": "visible"}  # studies whose labels are not those of the thesis
+SEEN = "large-frame", "spotted-frame", "painted-frame"  # studies whose labels are what can be seen
 LARGEST = 256  # samples in a chunk, ...
 PIXELS = 2**20  # ... and at most as many pixels, so that a chunk of large frames takes little memory and time
 SAMPLE_COLUMNS = ("attempt", "lines", "pixels", "defects")
 DEFECT_COLUMNS = DEFECT_DTYPE.names
+
+
+def labels_of(name):
+    """Kind of labels that a study of that name has, unless another one is asked for."""
+    return "visible" if name in SEEN else "thesis"
 
 
 class DatasetError(ValueError):
@@ -50,7 +55,7 @@ class Plan:
         passes = 1 if set(ends(study, "raster.retrace")) == {"skipped"} else 2
         return cls(
             study.dumps(), whole("seed", seed, 0, 2**64 - 1), whole("count", count, 1, 2**48),
-            whole("chunk", chunk, 1, 2**20), masks or MASKS.get(study.name, "thesis"), bool(ideal), bool(drive),
+            whole("chunk", chunk, 1, 2**20), masks or labels_of(study.name), bool(ideal), bool(drive),
             passes, frame, len({*lines}) > 1 or len({*pixels}) > 1, tuple(columns(study)),
         )  # fmt: skip
 

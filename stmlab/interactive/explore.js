@@ -73,6 +73,8 @@ class StoredFigure {
     this.root.classList.add("stmx-ready"); // shows the host, which then has a width
     this.board = new Board(spec.panels, this.root.querySelector(".stmx-panels"));
     for (const input of this.inputs) input.addEventListener("input", () => this.update(true));
+    const k = this.sliders.findIndex((s) => s.play);
+    if (k >= 0) new Playing(this, this.inputs[k], this.sliders[k].play);
     this.update(false);
   }
 
@@ -96,6 +98,48 @@ class StoredFigure {
       if (text !== this.said) spoken.textContent = text;
       this.said = text;
     }, 700);
+  }
+}
+
+// Runs through a slider's values: once by itself where motion is welcome, and whenever its button is pressed.
+// It waits while the pointer rests on the figure or the figure is out of sight, and stops when a reader takes over.
+class Playing {
+  constructor(figure, input, rate) {
+    Object.assign(this, { figure, input, rate, held: false, seen: false });
+    this.button = figure.root.querySelector(".stmx-play");
+    this.button.addEventListener("click", () => (this.timer ? this.stop() : this.start()));
+    figure.root.addEventListener("focusin", (e) => { if (e.target !== this.button) this.stop(); });
+    figure.root.addEventListener("pointerenter", () => { this.held = this.byItself; });
+    figure.root.addEventListener("pointerleave", () => { this.held = false; });
+    new IntersectionObserver((all) => { this.seen = all.at(-1).isIntersecting; }, { threshold: 0.3 }).observe(figure.root);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches || figure.root.contains(document.activeElement)) return;
+    this.input.value = this.input.min;
+    this.byItself = true;
+    this.start();
+  }
+
+  start() {
+    if (this.input.value === this.input.max) this.show(+this.input.min);
+    this.button.textContent = "Pause";
+    this.timer = setInterval(() => this.step(), 1000 / this.rate);
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.timer = this.byItself = undefined;
+    this.held = false;
+    this.button.textContent = "Play";
+  }
+
+  step() {
+    if (this.held || !this.seen || document.hidden) return;
+    this.show(+this.input.value + 1);
+    if (this.input.value === this.input.max) this.stop();
+  }
+
+  show(index) {
+    this.input.value = index;
+    this.figure.update(false);
   }
 }
 

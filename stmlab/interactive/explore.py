@@ -61,6 +61,8 @@ def explore(fn, /, **sliders):
             "Make several figures, or fix the others with functools.partial"
         )
     _check_arguments(name, fn, sliders)
+    if sum(s.play is not None for s in sliders.values()) > 1:
+        raise ValueError(f"explore({name}): one slider at most can play")
     frames = math.prod(len(s.grid) for s in sliders.values())
     if frames > MAX_FRAMES:
         raise ValueError(f"explore({name}): {frames} frames; at most {MAX_FRAMES}. Make the grids coarser")

@@ -33,7 +33,8 @@ class LiveFigure:
         self.sliders = {key: slider_widget(s, quick) for key, s in figure.sliders.items()}
         self.view = make_view(self.first, figure.settings(figure.default))
         self.message = ipywidgets.HTML()
-        self.box = ipywidgets.VBox([*self.sliders.values(), self.view.widget, self.message])
+        players = [play_widget(s, self.sliders[key]) for key, s in figure.sliders.items() if s.play]
+        self.box = ipywidgets.VBox([*self.sliders.values(), *players, self.view.widget, self.message])
         for widget in self.sliders.values():
             widget.observe(self._update, "value")
 
@@ -67,6 +68,13 @@ def slider_widget(slider, continuous_update=True):
         description=f"{slider.label} ({slider.unit})" if slider.unit else slider.label,
         **shared,
     )
+
+
+def play_widget(slider, widget):
+    """Return the buttons that run `widget` through the grid of a `Slider`."""
+    buttons = ipywidgets.Play(min=0, max=len(slider.grid) - 1, interval=round(1000 / slider.play))
+    buttons.observe(lambda change: setattr(widget, "value", slider.grid[change["new"]]), "value")
+    return buttons
 
 
 def make_view(panels, settings):

@@ -26,6 +26,9 @@ class Slider:
     step : float, optional
         Step of the live slider [unit]. Left out, a ``(lo, hi, n)`` slider moves in about 200 steps and a
         listed grid moves over its own values only.
+    play : float, optional
+        Values per second [1/s]. The slider gets a button that plays its values in order; in the book it plays once by
+        itself when the figure is first seen, unless the reader's system asks for less motion.
 
     Raises
     ------
@@ -40,6 +43,7 @@ class Slider:
     unit: str = ""
     fmt: str = ".3g"
     step: float | None = None
+    play: float | None = None
     grid: list = field(init=False, repr=False)
     index: int = field(init=False, repr=False)
 
@@ -56,6 +60,8 @@ class Slider:
         object.__setattr__(self, "index", found[0])
         if self.step is not None and not (self.continuous and self.step > 0):
             raise ValueError(f"Slider {self.label!r}: step is {self.step!r}; a positive number is needed")
+        if self.play is not None and not 0 < self.play <= 30:
+            raise ValueError(f"Slider {self.label!r}: play is {self.play!r}; choose 0 to 30 values per second")
         if len({self.text(v) for v in grid}) < len(grid):
             raise ValueError(f"Slider {self.label!r}: fmt {self.fmt!r} shows different values of [{shown}] alike")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from docutils import nodes
 
 from stmlab import __version__
+from stmlab.interactive import downloads
 from stmlab.interactive.static import player
 from stmlab.io import real_data
 
@@ -29,6 +30,7 @@ def setup(app):
     app.connect("builder-inited", ship_player)
     app.connect("doctree-resolved", number_repeated_ids)
     app.connect("html-page-context", drop_thebe, priority=900)
+    downloads.connect(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
 

@@ -34,6 +34,7 @@ _CONTROL = (
     '<label><span>{label}</span><input type="range" min="0" max="{top}" step="1" value="{index}" '
     'autocomplete="off" aria-valuetext="{text}"></label><output aria-live="off">{text}</output>'
 )
+_PLAY = '<button type="button" class="stmx-play">Play</button>'
 
 
 def player():
@@ -71,7 +72,8 @@ def figure_html(figure):
 
 def _control(slider):
     text = escape(slider.text(slider.grid[slider.index]))
-    return _CONTROL.format(label=escape(slider.label), top=len(slider.grid) - 1, index=slider.index, text=text)
+    control = _CONTROL.format(label=escape(slider.label), top=len(slider.grid) - 1, index=slider.index, text=text)
+    return control + (_PLAY if slider.play else "")
 
 
 def _note(figure):
@@ -90,7 +92,8 @@ def figure_spec(figure):
     sizes = [len(s.grid) for s in figure.sliders.values()]
     panels = [encode_panel([frame[k] for frame in frames], sizes) for k in range(len(frames[0]))]
     sliders = [
-        {"label": s.label, "text": [s.text(v) for v in s.grid], "index": s.index} for s in figure.sliders.values()
+        {"label": s.label, "text": [s.text(v) for v in s.grid], "index": s.index, "play": s.play}
+        for s in figure.sliders.values()
     ]
     return {"sliders": sliders, "panels": panels}
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ..dataset import Dataset, index_of, make_chunk
+from ..labels import fine_enough
 from ..parameters import Study, stream
 from .images import normalise, patch, published, resample, softened
 
@@ -277,6 +278,7 @@ def _shown(source, image, masks, extent, rng):
         size = source.pixel_size * (1 + source.scatter * rng.uniform(-1, 1) if source.scatter else 1)
         shape = [max(round(length / size), 1) for length in extent]
         image, masks = resample(image, shape), resample(masks, shape)
+        masks[0] *= fine_enough(size)  # no network can mark atoms between its pixels
     if source.soft:
         masks = np.stack([masks[0], softened(masks[1], source.soft, extent[1] / masks.shape[-1])])
     image = normalise(image, source.level)

@@ -210,14 +210,15 @@ def bent(image, strength, length):
     Parameters
     ----------
     image : ndarray, (..., L, P)
-        Heights in any unit; sigma is their robust spread about the medians of the lines.
+        Heights in any unit; sigma is their robust spread about the medians of the lines and one slope for all of them.
     strength : (L,) array
         a of each line.
     length : float
         How soon it is over, as a share of the line.
     """
-    rough = np.abs(image - np.median(image, axis=-1, keepdims=True))
-    spread = SPREAD * np.median(rough, axis=(-2, -1), keepdims=True)
+    rough = image - np.median(image, axis=-1, keepdims=True)
+    rough = rough - _polynomial(np.median(rough, axis=-2), 1)[..., None, :]  # or a tilt would make it large
+    spread = SPREAD * np.median(np.abs(rough), axis=(-2, -1), keepdims=True)
     x = (np.arange(image.shape[-1]) + 0.5) / image.shape[-1]
     return image + spread * strength[:, None] * np.exp(-x / length)
 

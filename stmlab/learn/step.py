@@ -16,6 +16,7 @@ RARE = 9.0  # how much more a pixel in the middle of a label counts than one wit
 
 
 def _of_rare(logits, masks):
+    masks = masks * masks.new_tensor([0, 1])[:, None, None]
     return F.binary_cross_entropy_with_logits(logits, masks, weight=1 + RARE * masks)
 
 
@@ -39,7 +40,8 @@ def train_step(model, optimizer, images, masks, rate, loss="bce", precision="flo
 
     .. math:: -t \ln p - (1 - t) \ln (1 - p) \quad \text{("bce")}, \qquad (p - t)^2 \quad \text{("mse")},
 
-    or of the smooth L1 loss, which is half of the latter here; with "rare" the first, each pixel times 1 + 9 t.
+    or of the smooth L1 loss, which is half of the latter here; with "rare" the first, each pixel times 1 + 9 t, and
+    all of the lattice's labels 0: a network for large frames should spend nothing on atoms that it can hardly see.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..dataset import Dataset, open_dataset
-from ..dataset.plan import MASKS
+from ..dataset.plan import labels_of
 from ..parameters import Study
 from . import metrics
 from .checkpoint import Log, load_checkpoint, save_checkpoint
@@ -229,7 +229,7 @@ def source_of(data, batch, seed, masks=None, **how):
     if isinstance(data, Dataset):
         return Stored(data, batch, seed, **how)
     if isinstance(data, Study):
-        return Streaming(data, batch, seed, masks=masks or MASKS.get(data.name, "thesis"), **how)
+        return Streaming(data, batch, seed, masks=masks or labels_of(data.name), **how)
     raise ModelError(f"cannot train on {type(data).__name__}; give a dataset, a study, or the name of one")
 
 

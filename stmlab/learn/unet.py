@@ -61,7 +61,7 @@ class UNet(nn.Module):
 
     @property
     def passes(self):
-        """Images that it takes: 1, the trace, or 2, trace and retrace."""
+        """Images that it takes, 1 (the trace) or 2 (trace and retrace)."""
         return self.settings["channels_in"] // LEVELS[self.settings["level"]]
 
     def forward(self, image):

@@ -112,7 +112,7 @@ def _way(u, r):
 def ramp(h, dv, model):
     r"""State after a straight piece of drive, exactly (n = 1).
 
-    With :math:`u = h\,\mathrm{sign}(dv)` and the way x = |dv|, u climbs towards :math:`A/(\beta+\gamma)`:
+    With :math:`u = h\,\mathrm{sign}(dv)` and the way :math:`x = |dv|`, u climbs towards :math:`A/(\beta+\gamma)`:
 
     .. math:: \frac{du}{dx} = A - r u, \quad r = \beta \pm \gamma\ (u \gtrless 0)
         \quad\Longrightarrow\quad u(x) = u(0) + (A - r\,u(0))\,\frac{1 - e^{-rx}}{r}

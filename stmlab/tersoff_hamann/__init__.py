@@ -6,6 +6,7 @@ decay, its own nodes and its own contrast.
 
 from .junction import CHANNELS, TersoffHamann
 from .lateral import corrugation
+from .spectra import LocalStates, local_states
 from .states import tersoff_hamann
 
-__all__ = ["CHANNELS", "TersoffHamann", "corrugation", "tersoff_hamann"]
+__all__ = ["CHANNELS", "LocalStates", "TersoffHamann", "corrugation", "local_states", "tersoff_hamann"]

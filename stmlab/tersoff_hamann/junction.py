@@ -157,16 +157,39 @@ class TersoffHamann:
         names, columns = self.orbitals[index], np.hstack(parts)
         return [(name, positions[names == name].T, columns[names == name]) for name in sorted(set(names.tolist()))]
 
+    def densities(self, x, y, z):
+        """Squared amplitude (..., S) of each state, without its weight, at tip positions x, y, z [Å] that broadcast.
+
+        ``densities @ weights`` is the current itself, exp of `log_current`.
+        """
+        arrays = np.broadcast_arrays(x, y, z)
+        points = np.stack([np.ravel(v) for v in arrays], axis=1) + self.tip
+        out = np.empty((len(points), len(self.weights)))
+        with one_thread():
+            for rows, around in self._tiles(points):
+                for part in np.array_split(rows, 1 + len(rows) // CHUNK):
+                    (value,), nearest = self._waves(points[part], around, 1)
+                    squares = value**2
+                    if squares.shape[1] > out.shape[1]:  # imaginary parts stand behind the real ones
+                        squares = squares[:, : out.shape[1]] + squares[:, out.shape[1] :]
+                    out[part] = squares * np.exp(-2 * self.kappa * nearest)
+        return out.reshape(*arrays[0].shape, -1)
+
     def _evaluate(self, points, kinds):
         """ln I and its slope (P,) from the orbitals in a list."""
-        offsets = [points.T[:, :, None] - positions[:, None] for _, positions, _ in kinds]
-        nearest = np.min([length(offset).min(axis=1, keepdims=True) for offset in offsets], axis=0)
-        rule, value, slope = CHANNELS[self.channel], 0.0, 0.0
-        for (name, _, states), offset in zip(kinds, offsets, strict=True):
-            chi = tails(name, offset, nearest, self.kappa, len(rule) + 1)
-            value = value + sum(c * f for c, f in zip(rule, chi[:-1], strict=True) if c) @ states
-            slope = slope + sum(c * f for c, f in zip(rule, chi[1:], strict=True) if c) @ states
-        weights = np.tile(self.weights, states.shape[1] // len(self.weights))
+        (value, slope), nearest = self._waves(points, kinds, 2)
+        weights = np.tile(self.weights, value.shape[1] // len(self.weights))
         total = np.maximum(value**2 @ weights, np.finfo(float).tiny)  # not 0, even on a node
         steep = 2 * self.kappa * ((value * slope) @ weights) / total
         return np.log(total) - 2 * self.kappa * nearest[:, 0], steep
+
+    def _waves(self, points, kinds, count):
+        """Amplitudes (P, S or 2 S) without exp(-kappa r_0), for a count of 2 also d/d(kappa z), and r_0 (P, 1) [Å]."""
+        offsets = [points.T[:, :, None] - positions[:, None] for _, positions, _ in kinds]
+        nearest = np.min([length(offset).min(axis=1, keepdims=True) for offset in offsets], axis=0)
+        rule, out = CHANNELS[self.channel], [0.0] * count
+        for (name, _, states), offset in zip(kinds, offsets, strict=True):
+            chi = tails(name, offset, nearest, self.kappa, max(2, len(rule) - 1 + count))
+            for n in range(count):
+                out[n] = out[n] + sum(c * f for c, f in zip(rule, chi[n:], strict=False) if c) @ states
+        return out, nearest

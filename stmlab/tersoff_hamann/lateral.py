@@ -26,7 +26,7 @@ def corrugation(junction, cell, heights, points=16):
     log_mean : ndarray, (H,)
         ln I_0.
     relative : ndarray, (H,)
-        |I_G| / I_0 of the first reciprocal vector; on a lattice with threefold symmetry, of all six.
+        :math:`|I_G| / I_0` of the first reciprocal vector; on a lattice with threefold symmetry, of all six.
     """
     u, v = np.meshgrid(*[np.arange(points) / points] * 2, indexing="ij")
     xy = np.stack([u, v], -1) @ np.asarray(cell, float)[:2, :2]

@@ -69,11 +69,16 @@ def tersoff_hamann(
             found.append((states, weights, np.tile(vector, (len(levels), 1))))
     states, weights, k = np.hstack([f[0] for f in found]), *(np.concatenate([f[i] for f in found]) for i in (1, 2))
     kept = weights > NEGLIGIBLE * weights.max()
-    owner, names = orbital_atoms(atoms, model), orbital_names(atoms, model)
+    names = orbital_names(atoms, model) if orbital_tails == "harmonic" else None
+    return above(atoms, model, states[:, kept], weights[kept], kappa, names, k[kept], channel, reach)
+
+
+def above(atoms, model, states, weights, kappa, names, k, channel, reach):
+    """Hang a point above the states of a sample whose highest atom is moved to z = 0."""
+    owner = orbital_atoms(atoms, model)
     return TersoffHamann(
-        (atoms.positions - [0, 0, atoms.positions[:, 2].max()])[owner], states[:, kept], weights[kept], kappa,
-        names if orbital_tails == "harmonic" else None, atoms.cell.complete().array, tuple(atoms.pbc),
-        k[kept] if k.any() else None, channel, reach=reach,
+        (atoms.positions - [0, 0, atoms.positions[:, 2].max()])[owner], states, weights, kappa, names,
+        atoms.cell.complete().array, tuple(atoms.pbc), k if k.any() else None, channel, reach=reach,
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class Model:
 
     @property
     def elements(self) -> tuple:
-        """Elements of the primitive cell: the metal first."""
+        """Elements of the primitive cell, the metal first."""
         return tuple(self.orbitals)
 
     @cached_property

@@ -64,7 +64,8 @@ class Visit:
     def __init__(self, browser, name, width=1280, dark=False):
         url = address(name)
         scheme = "dark" if dark else "light"
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")  # nothing plays
         self.outside, self.complaints = [], []
         self.context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), self._refuse)
         self.page = self.context.new_page()

@@ -109,3 +109,10 @@ def test_missing_ipywidgets_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "stmlab.interactive.live", None)
     with pytest.raises(ImportError, match=r'pip install "stmlab\[book\]"'):
         explore(scene, gap=S, bias=S).live()
+
+
+def test_one_slider_at_most_plays():
+    playing = Slider((0, 1, 3), 0.5, "x", play=2)
+    assert explore(line, gap=playing, bias=S).default == [0.5, 0.5]
+    with pytest.raises(ValueError, match=r"explore\(line\): one slider at most can play"):
+        explore(line, gap=playing, bias=playing)

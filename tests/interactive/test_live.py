@@ -106,3 +106,14 @@ def test_without_anywidget_a_png_follows_the_slider(monkeypatch):
 def test_player_and_style_travel_with_the_widget(trait):
     text = str(getattr(figure().live().view.widget, trait))
     assert {"_esm": "export default", "_css": ".stmx-canvas"}[trait] in text
+
+
+def test_play_runs_through_the_grid():
+    live = explore(lambda n: Lines([0, 1], [[0, n]], alt="A line."), n=Slider([2, 5, 9], 2, "n", play=4)).live()
+    (buttons,) = [w for w in live.box.children if isinstance(w, ipywidgets.Play)]
+    assert (buttons.min, buttons.max, buttons.interval) == (0, 2, 250)
+    for k, value in [(1, 5), (2, 9), (0, 2)]:
+        before = live.view.widget.data
+        buttons.value = k
+        assert live.sliders["n"].value == value
+        assert live.view.widget.data != before

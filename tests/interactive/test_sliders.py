@@ -57,3 +57,9 @@ def test_live_slider_meets_every_grid_value(n):
     steps = (np.array(slider.grid) - slider.grid[0]) / slider.live_step
     np.testing.assert_allclose(steps, np.rint(steps), atol=1e-8)
     assert 200 <= steps[-1] + 1e-9 < 200 + n
+
+
+@pytest.mark.parametrize("play", [0, -1, 31])
+def test_a_slider_plays_at_a_rate_that_can_be_watched(play):
+    with pytest.raises(ValueError, match="0 to 30 values per second"):
+        Slider([1, 2], 1, "n", play=play)

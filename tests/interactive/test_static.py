@@ -128,3 +128,15 @@ def test_packing_follows_the_slider_that_changes_least():
     stored = static._pack(levels, [4, 5])
     assert (stored["stride"], stored["count"]) == (1, 5)
     assert len(stored["data"]) < 1.5 * noise.size
+
+
+def test_a_slider_that_plays_has_a_button_and_says_how_fast():
+    def line(a, b):
+        return Lines([0, 1], [[a, b]], alt="A line.")
+
+    html = explore(line, a=Slider([0, 1], 0, "a"), b=Slider([0, 1], 0, "b", play=4)).html()
+    assert html.count("<button") == 1
+    assert html.index("<button") > html.index("<span>b</span>")
+    spec = json.loads(html.split('<script type="application/json">')[1].split("</script>")[0])
+    assert [s["play"] for s in spec["sliders"]] == [None, 4]
+    assert "<button" not in explore(line, a=Slider([0, 1], 0, "a"), b=Slider([0, 1], 0, "b")).html()

@@ -317,6 +317,19 @@ def test_the_beginning_of_lines_may_be_bent():
     assert out[3, 10] / out[3, 0] == pytest.approx(np.exp(-1))
 
 
+def test_a_tilt_does_not_bend_more():
+    image, x = RNG(0).normal(size=(4, 1000)), np.arange(1000)
+    bends = [(bent(z, np.ones(4), 0.01) - z)[:, 0] for z in (image, image + 0.1 * x)]
+    np.testing.assert_allclose(bends[1], bends[0], rtol=0.05)
+
+
+def test_atoms_between_the_pixels_are_not_labelled(tiny):
+    fine, coarse = (Stored(tiny, 4, patch=8, pixel_size=size).batch(0)[1] for size in (0.95, 0.97))
+    assert fine[:, 0].max() > 0.3
+    assert not coarse[:, 0].any()
+    assert coarse[:, 1].any() == fine[:, 1].any()
+
+
 def test_softened_labels_are_wider_and_as_high():
     y, x = np.mgrid[:60, :80] * 0.8
     disc = np.clip(1.1 - np.hypot(x - 24, y - 24) / 4.5, 0, 1)

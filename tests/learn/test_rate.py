@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from stmlab import plot  # noqa: E402
 from stmlab.learn import Stored, UNet, cosine, lr_range_test, one_cycle, train_step  # noqa: E402
-from stmlab.learn.step import optimizer_of  # noqa: E402
+from stmlab.learn.step import LOSSES, optimizer_of  # noqa: E402
 
 
 def test_one_cycle_rises_and_falls():
@@ -57,7 +57,6 @@ class Line(torch.nn.Module):
         ("mse", lambda p, t: (p - t) ** 2),
         ("smooth-l1", lambda p, t: (p - t) ** 2 / 2),
         ("bce", lambda p, t: -t * math.log(p) - (1 - t) * math.log(1 - p)),
-        ("rare", lambda p, t: -(1 + 9 * t) * (t * math.log(p) + (1 - t) * math.log(1 - p))),
     ],
 )
 def test_a_step_is_that_of_adamw(loss, wanted):
@@ -68,6 +67,15 @@ def test_a_step_is_that_of_adamw(loss, wanted):
     assert float(before) == pytest.approx(wanted(1 / (1 + math.exp(-weight * x)), t), rel=1e-5)
     # the first step of Adam is as long as the rate, whatever the gradient (here uphill: p > t); decay is 1 %
     assert float(model.weight.detach()) == pytest.approx(weight * (1 - 0.01 * rate) - rate, abs=1e-7)
+
+
+def test_the_rare_loss_weighs_labels_and_leaves_the_lattice_out():
+    logits, t = torch.tensor([[[[0.3]], [[-0.7]]]]), 0.25
+    lattice, defect = (1 / (1 + math.exp(-float(v))) for v in logits.ravel())
+    wanted = -(1 + 9 * t) * (t * math.log(defect) + (1 - t) * math.log(1 - defect)) - math.log(1 - lattice)
+    for label in (0.0, 0.9):
+        masks = torch.tensor([[[[label]], [[t]]]])
+        assert float(LOSSES["rare"](logits, masks)) == pytest.approx(wanted / 2, rel=1e-5)
 
 
 def test_bfloat16_gives_nearly_the_same_loss(tiny):

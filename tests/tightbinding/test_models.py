@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stmlab.tightbinding import load_model, model_named, model_names
+from stmlab.tightbinding import band_edges, load_model, model_named, model_names
 from stmlab.tightbinding.bands import bands, bloch_hamiltonian, dos, mesh_vectors, primitive_cell
 from stmlab.tightbinding.slater_koster import ORBITALS, hopping_block
 from stmlab.tightbinding.spin import angular_momentum
@@ -11,6 +11,11 @@ FANG = {
     "K": "-5.4487 -5.1445 -4.0241 -3.6748 -3.0386 -2.2103 0.0200 1.6864 2.8016 3.3853 4.3351",
     "G": "-6.6720 -2.5912 -2.5912 -2.2596 -1.1749 -1.1749 -0.2959 2.7696 2.7696 2.8636 2.8636",
     "M": "-6.5826 -5.3191 -4.2079 -3.0148 -2.1914 -1.2232 -0.7964 2.2478 2.4392 3.9326 4.0496",
+}
+MOS2 = {
+    "K": "-5.4959 -4.5008 -3.8287 -3.4912 -2.6734 -2.0644 -0.0347 1.7728 2.9759 3.5546 4.4725",
+    "G": "-6.0317 -2.8009 -2.8009 -1.8189 -1.4133 -1.4133 0.0618 2.7018 2.7018 2.8859 2.8859",
+    "M": "-5.9907 -4.9660 -4.1233 -3.1946 -1.9288 -1.1407 -0.4360 2.1651 2.5641 4.0961 4.1162",
 }
 SILVA = {  # from the valence band at K
     "K": "-14.074 -12.325 -11.462 -8.838 -7.712 -6.886 0 1.636 3.693 6.052 7.060",
@@ -22,7 +27,7 @@ INTEGRALS = {
     "pds": 0.9, "pdp": 0.5, "dds": -0.6, "ddp": 0.8, "ddd": 0.1,
 }  # fmt: skip
 BROKEN = 'name = "x"\nkind = "slater-koster"\nreference = ""\nlattice = {a = 1}\norbitals = 3\n'
-SHEETS = ("fang-2015", "liu-2013", "liu-2013-tnn", "silva-guillen-2016", "single-orbital")
+SHEETS = ("fang-2015", "mos2-fang-2015", "liu-2013", "liu-2013-tnn", "silva-guillen-2016", "single-orbital")
 
 
 def special(model, point):
@@ -37,6 +42,30 @@ def levels(model, point, spin=False):
 @pytest.mark.parametrize("point", "GKM")
 def test_fang_at_special_points(point):
     np.testing.assert_allclose(levels("fang-2015", point), np.fromstring(FANG[point], sep=" "), atol=2e-3)
+
+
+@pytest.mark.parametrize("point", "GKM")
+def test_mos2_at_special_points(point):
+    np.testing.assert_allclose(levels("mos2-fang-2015", point), np.fromstring(MOS2[point], sep=" "), atol=4e-4)
+
+
+def test_gap_of_mos2():
+    """1.81 eV at K; the truncated model has its valence band edge at Gamma, 0.10 eV higher; molybdenum splits less."""
+    k, g = levels("mos2-fang-2015", "K"), levels("mos2-fang-2015", "G")
+    assert k[7] - k[6] == pytest.approx(1.808, abs=2e-3)
+    assert g[6] - k[6] == pytest.approx(0.096, abs=2e-3)
+    assert band_edges("mos2-fang-2015") == pytest.approx((g[6], k[7]), abs=1e-6)
+    split = {m: np.diff(levels(m, "K", spin=True)[12:14])[0] for m in ("mos2-fang-2015", "fang-2015")}
+    assert split["mos2-fang-2015"] == pytest.approx(0.144, abs=2e-3)
+    assert split["fang-2015"] == pytest.approx(0.495, abs=2e-3)
+
+
+def test_the_two_fang_tables_differ_in_every_number():
+    """A copy of the other material's line would show."""
+    one, other = (model_named(m).table["hoppings"] for m in ("fang-2015", "mos2-fang-2015"))
+    assert one.keys() == other.keys()
+    same = [key for key, hops in one.items() for d, v in hops.items() if np.isclose(v, other[key][d], rtol=1e-9) and v]
+    assert not same
 
 
 @pytest.mark.parametrize("point", "GKM")
