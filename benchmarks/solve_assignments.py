@@ -1,4 +1,4 @@
-"""Solve the assignments as good students would, and count the right answers: python solve_assignments.py [STUDENTS [NAME ...]].
+"""Solve assignments as good students would, and count right answers: solve_assignments.py [STUDENTS [NAME ...]].
 
 The solvers are those of tests/test_course.py; they see a student's copy and nothing else.
 """
