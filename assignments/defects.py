@@ -23,7 +23,7 @@ plt.colorbar(label="height [Å]");
 
 # %% [markdown]
 # ## 1. Count
-# By eye, or with `blobs(image, scan.raster.pixel_size, threshold, scales=..., sign=-1)`; then look at what it found. Two defects that touch are two.
+# By eye; or as the maxima of the smoothed image, and of its negative, above a threshold; or with `blobs(image, scan.raster.pixel_size, threshold, scales=..., apart=...)`. Look at what was found: are rings around defects among it, and are two that touch two?
 
 # %%
 dark = ...

@@ -1,7 +1,6 @@
-"""Solve the assignments as good students would, and count the right answers: python solve_assignments.py [STUDENTS].
+"""Solve assignments as good students would, and count right answers: solve_assignments.py [STUDENTS [NAME ...]].
 
-The solvers are those of tests/test_course.py; they see a student's copy and nothing else. Counting defects by machine
-is the hardest, because two of them may touch.
+The solvers are those of tests/test_course.py; they see a student's copy and nothing else.
 """
 
 import sys
@@ -9,30 +8,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-from scipy.ndimage import gaussian_filter
-
 from stmlab import course
-from stmlab.analysis import blobs, defect_density, level
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import test_course as students
 
 SALT = bytes(range(32))
-
-
-def defects(folder):
-    """Count blobs down to the greatest gap of their scores, those at the edge left out."""
-    scan = course.data(folder)
-    image = gaussian_filter(level(scan.height[0], "line"), 1)
-    found = blobs(image, scan.raster.pixel_size, 3, scales=(2.8, 4.0), apart=4.0)
-    last = scan.raster.pixels - 1
-    found = found[np.min([found["x"], found["y"], last - found["x"], last - found["y"]], axis=0) > 0]
-    found = found[: 5 + np.argmax(found["score"][4:-1] / found["score"][5:])]
-    bright = (image[np.rint(found["y"]).astype(int), np.rint(found["x"]).astype(int)] > 0).sum()
-    density = defect_density(len(found), np.prod(scan.raster.extent) / 100)
-    return {"dark": len(found) - bright, "bright": bright, "density": density.value, "density_low": density.low,
-            "density_high": density.high}  # fmt: skip
 
 
 def solved(name, student, folder):
@@ -43,14 +24,13 @@ def solved(name, student, folder):
         found = students.project(folder)
         course.places("found", found["x"], found["y"], folder)
     else:
-        solve = defects if name == "defects" else getattr(students, name)
-        course.answer(folder, **solve(folder))
+        course.answer(folder, **getattr(students, name)(folder))
     return course.grade(task, student, SALT, folder)
 
 
-def main(count):
-    """Print for each question how many of `count` students get all its points."""
-    for name in course.bundled():
+def main(count, names):
+    """Print for each question of some assignments how many of `count` students get all its points."""
+    for name in names:
         right = Counter()
         with tempfile.TemporaryDirectory() as room:
             for number in range(count):
@@ -60,4 +40,4 @@ def main(count):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20, sys.argv[2:] or course.bundled())

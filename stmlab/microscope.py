@@ -114,7 +114,7 @@ def painted(p, raster, path, changes, shapes):
     r"""Scan shapes alone, over which ln I falls off as above a plane, :math:`\ln I / I^* = -2 \kappa\, (z - h(x, y))`.
 
     No atoms and no states: what the instrument does to an image does not depend on where its heights come from, and
-    shapes cost a hundredth of a band model.
+    a frame of shapes costs a quarter of one with a band model.
     """
     j = p.junction
     decay = kappa(j.work_function, j.bias if j.barrier == "tilted" else 0.0)

@@ -180,6 +180,16 @@ def test_large_frames_come_in_small_chunks_with_labels_of_what_is_visible():
     assert (plan.frame, plan.varies, plan.masks, plan.chunk) == ((64, 64), False, "thesis", 256)
 
 
+def test_frames_in_which_nothing_is_to_be_seen(tmp_path):
+    """Labels are all 0 then, and a chunk of zeros must be written like any other."""
+    nothing = dict.fromkeys((f"relief.{n}" for n in ("depressions", "halos", "clusters", "corrugation")), 0.0)
+    sizes = {"raster.pixels": 32, "raster.lines": 32, "raster.width": 100.0, "raster.height": 100.0}
+    data = stmlab.generate(Study.load("painted-frame").fixed(nothing | sizes), 3, 0, tmp_path / "a.zarr", workers=1,
+                           progress=False)  # fmt: skip
+    assert not data.masks[:].any()
+    assert np.isfinite(data.images[:]).all()
+
+
 def test_exports(whole, tmp_path):
     data = stmlab.open_dataset(whole)
     data.export(tmp_path / "some.npz", slice(2, 9))

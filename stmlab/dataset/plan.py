@@ -11,7 +11,7 @@ from ..parameters import LEAVES, SameAs, Study
 from ..scan import DEFECT_DTYPE
 
 FORMAT = 1
-SEEN = "large-frame", "spotted-frame", "painted-frame"  # studies whose labels are what can be seen
+SEEN = "large-frame", "painted-frame"  # studies whose labels are what can be seen
 LARGEST = 256  # samples in a chunk, ...
 PIXELS = 2**20  # ... and at most as many pixels, so that a chunk of large frames takes little memory and time
 SAMPLE_COLUMNS = ("attempt", "lines", "pixels", "defects")

@@ -60,7 +60,7 @@ def generate(
     chunk : int, optional
         Samples in a chunk, which is worked on and written in one go; 256 for small frames.
     masks : {"thesis", "visible"}, optional
-        Kind of the labels; "visible" for the studies ``large-frame`` and ``spotted-frame``, else "thesis".
+        Kind of the labels; "visible" for the studies ``large-frame`` and ``painted-frame``, else "thesis".
     ideal, drive : bool
         Whether to store the ideal image [Å] and the voltage on the z piezo [V], too.
 

@@ -55,7 +55,9 @@ class Store:
     def _open(self, name, shape, dtype):
         plan = self.plan
         try:
-            array = zarr().open_array(self.folder / name, mode="r+" if os.access(self.folder, os.W_OK) else "r")
+            # a chunk of nothing but zeros is a file, too; an array asks for this only when it is opened
+            with zarr().config.set({"array.write_empty_chunks": True}):
+                array = zarr().open_array(self.folder / name, mode="r+" if os.access(self.folder, os.W_OK) else "r")
             found = array.shape, array.chunks, array.dtype
         except DAMAGE as error:
             raise DatasetError(f"{self.folder}: array {name!r} cannot be read ({_short(error)})") from None
@@ -78,9 +80,8 @@ class Store:
         """Write chunk `i`; whatever was there of it before does not count from the first moment on."""
         shutil.rmtree(self.marker(i), ignore_errors=True)
         first, last = self.plan.span(i)
-        with zarr().config.set({"array.write_empty_chunks": True}):
-            for name, array in self.arrays.items():
-                array[first:last] = chunk.arrays[name]
+        for name, array in self.arrays.items():
+            array[first:last] = chunk.arrays[name]
         said = {"first": first, "last": last, "kinds": list(chunk.kinds),
                 "failures": [list(failure) for failure in chunk.failures],
                 "columns": list(DEFECT_COLUMNS),
