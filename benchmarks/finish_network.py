@@ -12,10 +12,10 @@ from stmlab.dataset import open_dataset
 from stmlab.learn import calibrate, load_model, save_model
 
 REAL = """\
-Learned from simulated frames of 3 to 40 nm alone, resampled to 1 Å and treated like published 8-bit pictures. It
-marks dark and bright spots 1 to 3 nm wide. Of faint bright halos it finds few, in bright clusters it may mark one
-several times, and weak depressions that experts leave out count as defects to it. Its score is the share of right
-detections in simulated frames, not in measured ones. The lattice channel was trained on pixels of 1 Å alone."""
+Learned from simulated frames of 4 to 50 nm alone, painted shapes under the whole instrument, resampled to 1 Å and
+treated like published 8-bit pictures. It marks dark and bright spots 1 to 3 nm wide, and no lattice: its first
+channel is empty. In bright clusters it may mark one several times, and weak depressions that experts leave out count
+as defects to it. Its score is the share of right detections in simulated frames, not in measured ones."""
 
 
 def main():
