@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_laplace, maximum_filter
-from scipy.spatial import cKDTree
 
 from .levelling import level
 
@@ -62,21 +61,23 @@ def blobs(image, pixel_size, threshold=5.0, *, scales=SCALES, sign=0, apart=10.0
     flat = np.nan_to_num(level(image, "line"), posinf=0.0, neginf=0.0)
     answer = np.max([_answer(flat, s / pixel, sign) for s in scales], axis=0)
     rows, columns = np.nonzero((answer == maximum_filter(answer, 3, mode="nearest")) & (answer > threshold))
-    order = np.argsort(-answer[rows, columns], kind="stable")
-    order = order[highest(np.column_stack([rows, columns])[order] * pixel, apart)]
-    rows, columns = rows[order], columns[order]
-    found = np.zeros(len(order), BLOB_DTYPE)
+    alone = [_highest(answer, *place, apart / pixel) for place in zip(rows, columns, strict=True)]
+    rows, columns = (v[np.array(alone, bool)] for v in (rows, columns))
+    found = np.zeros(len(rows), BLOB_DTYPE)
     found["y"], found["x"] = (between(answer, rows, columns, axis) for axis in (0, 1))
     found["score"] = answer[rows, columns]
-    return found
+    return found[np.argsort(-found["score"], kind="stable")]
 
 
-def highest(places, apart):
-    """Return which places (n, 2), the best first, have no better one that stands within `apart`."""
-    stands = np.ones(len(places), bool)
-    for better, worse in sorted(map(sorted, cKDTree(places).query_pairs(apart))) if len(places) else ():
-        stands[worse] &= not stands[better]
-    return stands
+def _highest(answer, row, column, reach):
+    """Whether nothing is higher than a place within an ellipse of these half axes [pixels].
+
+    One window at a time: a filter with so large a footprint would need its square in memory.
+    """
+    lines, pixels = np.ogrid[: answer.shape[0], : answer.shape[1]]
+    window = tuple(slice(max(int(at - r), 0), int(at + r) + 1) for at, r in zip((row, column), reach, strict=True))
+    inside = ((lines[window[0]] - row) / reach[0]) ** 2 + ((pixels[:, window[1]] - column) / reach[1]) ** 2 <= 1
+    return not (answer[window][inside] > answer[row, column]).any()
 
 
 def _answer(image, widths, sign):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import center_of_mass, label, map_coordinates, maximum, maximum_filter
-
-from ..analysis.blobs import highest
+from scipy.spatial import cKDTree
 
 DETECTION_DTYPE = np.dtype([("x", "f8"), ("y", "f8"), ("score", "f8")])
 ROUNDS = 8  # of moving to the centroid; the last step is below 0.01 pixels
@@ -52,13 +51,21 @@ def peaks(mask, least=0.5, apart=3.0):
     numbers = np.arange(1, count + 1)
     places, heights = np.array(center_of_mass(named > 0, named, numbers)), maximum(mask, named, numbers)
     order = np.argsort(-heights, kind="stable")
-    order = order[highest(places[order], apart)]
+    order = order[_standing(places[order], apart)]
     centred = _centred(mask, places[order], max(apart / 2, 1.0))
-    stands = highest(centred, apart)  # two shoulders of one summit have moved to the same place
+    stands = _standing(centred, apart)  # two shoulders of one summit have moved to the same place
     found = np.zeros(stands.sum(), DETECTION_DTYPE)
     found["y"], found["x"] = centred[stands].T
     found["score"] = heights[order][stands]
     return found
+
+
+def _standing(places, apart):
+    """Return which places (n, 2), the best first, have no better one that stands within `apart`."""
+    stands = np.ones(len(places), bool)
+    for better, worse in sorted(map(sorted, cKDTree(places).query_pairs(apart))):
+        stands[worse] &= not stands[better]
+    return stands
 
 
 def _centred(mask, places, reach):
