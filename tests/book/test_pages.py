@@ -20,6 +20,13 @@ def test_the_book_is_built():
     assert set(WITH_SLIDERS) <= set(pages)
 
 
+def test_the_front_door_leads_to_the_landing_page(browser):
+    page = browser.new_page()
+    page.goto(address("index.html"))
+    page.wait_for_url(address("book/index.html"))
+    page.close()
+
+
 def test_page_opens_offline_without_complaint(visit, page_name):
     seen = visit(page_name)
     assert seen.outside == [], "requests that leave the disk"
@@ -48,8 +55,6 @@ def test_the_site_is_light():
 
 
 def test_page_says_what_it_was_built_from(visit, page_name):
-    if page_name == "index.html":
-        return  # leads on at once
     footer = visit(page_name).page.locator(".extra_footer p")
     expect(footer).to_be_visible()
     expect(footer).to_have_text(re.compile(r"^stmlab \d+\.\d+"))
