@@ -23,6 +23,7 @@ from playwright.sync_api import sync_playwright
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 MOVES = 12  # of each slider
+PAUSE = 100  # ms between two keys
 LIMIT, RENDER = 50, 1000  # ms
 DASHBOARD = "from stmlab.interactive import dashboard\ndashboard()"
 ALL_CELLS = '{"windowingMode": "none"}'  # or JupyterLab draws only those in view
@@ -35,8 +36,13 @@ MOVE = """([figure, slider, key]) => new Promise((resolve) => {
     const late = setTimeout(() => end(null), 4000);
     const end = (took) => { seen.disconnect(); clearTimeout(late); resolve(took); };
     handle.focus();
+    const before = handle.style.cssText + handle.parentElement.style.cssText + handle.ariaValueText;
     const start = performance.now();
     handle.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    // at the end of the slider the handle stays where it is
+    if (handle.style.cssText + handle.parentElement.style.cssText + handle.ariaValueText === before) {
+        clearTimeout(late); seen.disconnect(); resolve(null);
+    }
 })"""
 RENDERED = """() => new Promise((resolve) => {
     for (const old of document.querySelectorAll(".stmlab-chart")) old.dataset.old = "";
@@ -116,6 +122,7 @@ def moves(page, figure, slider):
     """Times [ms] of moves of one slider, there and back where it is short."""
     times, key = [], "ArrowRight"
     for _ in range(4 * MOVES):
+        page.wait_for_timeout(PAUSE)
         took = page.evaluate(MOVE, [figure, slider, key])
         if took is None:  # at the end of the slider
             key = "ArrowLeft" if key == "ArrowRight" else "ArrowRight"
