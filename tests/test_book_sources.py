@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import symtable
 from itertools import pairwise
 from pathlib import Path
 
@@ -237,3 +238,49 @@ def test_links_to_words_lead_somewhere():
         for link in re.findall(r"\{term\}`([^`]+)`", path.read_text("utf-8")):
             target = re.sub(r"^.*<(.+)>$", r"\1", " ".join(link.split()))
             assert target.casefold() in terms, f"{path.name}: {{term}}`{link}`"
+
+
+class Names:
+    """What a cell binds, imports aside, for they bring the same again; and what its functions read from outside."""
+
+    def __init__(self, source):
+        table = symtable.symtable(source, "cell", "exec")
+        self.bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_namespace()}
+        self.reads = {child.get_name(): self.outside(child) for child in table.get_children()}
+
+    def outside(self, table):
+        """Names that a function, and the functions in it, take from the notebook."""
+        own = {s.get_name() for s in table.get_symbols() if s.is_global()}
+        return own.union(*map(self.outside, table.get_children()))
+
+
+def behind(function, known):
+    """All names of the notebook that a function reads, itself or through others."""
+    found, open_ = set(), {function}
+    while open_:
+        name = open_.pop()
+        found.add(name)
+        open_ |= known.get(name, set()) - found
+    return found
+
+
+def overwritten(sources):
+    """Names that an interactive figure still needs when a later cell gives them another meaning."""
+    every, lost = [Names(source) for source in sources], set()
+    for k, source in enumerate(sources):
+        known = {name: reads for cell in every[: k + 1] for name, reads in cell.reads.items()}
+        for function in re.findall(r"^explore\(\s*(\w+)", source, re.M):
+            later = set().union(*(cell.bound for cell in every[k + 1 :]))
+            lost |= {(function, name) for name in behind(function, known) & later}
+    return lost
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_no_later_cell_takes_a_name_from_a_live_figure(path):
+    assert overwritten([source for _, source in cells(path.read_text("utf-8"))]) == set()
+
+
+def test_a_name_taken_from_a_live_figure_is_found():
+    shown = "a = 1\ndef inner(): return [a for b in range(2)]\ndef f(x): return inner() + x\n\nexplore(f, x=1)"
+    assert overwritten([shown, "a = 2"]) == {("f", "a")}
+    assert overwritten([shown, "x = b = 2\ndef other():\n    a = 3"]) == set()
