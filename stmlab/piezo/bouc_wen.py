@@ -225,7 +225,8 @@ def drive(displacement, model, h=0.0):
     Raises
     ------
     ValueError
-        If after a turn the piezo would first move the wrong way: then one displacement belongs to several drives.
+        If after some turn the piezo might first move the wrong way: then one displacement belongs to several drives.
+        This is judged for any drive; a model may be refused that has an inverse over a short range.
     """
     a, beta, gamma = model
     highest = a / (beta + gamma) if beta + gamma > 0 else np.inf
