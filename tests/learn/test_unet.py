@@ -4,8 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from stmlab.learn import UNet  # noqa: E402
-from stmlab.learn.unet import BatchNorm  # noqa: E402
+from stmlab.learn import UNet, load_model, save_model  # noqa: E402
+from stmlab.learn.unet import BatchNorm, Waves  # noqa: E402
 
 
 def test_half_a_million_parameters():
@@ -40,7 +40,7 @@ def test_a_pixel_sees_as_far_as_the_levels_reach():
 
 
 def test_the_settings_are_kept():
-    said = {"channels_in": 2, "channels_out": 3, "base": 4, "depth": 2, "level": "line"}
+    said = {"channels_in": 2, "channels_out": 3, "base": 4, "depth": 2, "level": "line", "waves": 5}
     assert UNet(**said).settings == said
     assert UNet(**UNet(**said).settings).head.weight.shape == (3, 4, 1, 1)
 
@@ -50,6 +50,7 @@ def test_the_settings_are_kept():
     [
         ({"base": 0}, r"base = 0 is not a whole number in \[1, 128\]"),
         ({"base": 10**9}, "base = 1000000000"),
+        ({"waves": -1}, r"waves = -1 is not a whole number in \[0, 32\]"),
         ({"depth": 2.0}, "depth = 2.0"),
         ({"channels_in": True}, "channels_in = True"),
         ({"level": "rows"}, "level = 'rows' must be one of surface, line, noise"),
@@ -67,3 +68,52 @@ def test_batch_norm_alone_is_that_of_torch():
         x = torch.randn(4, 3, 5, 6) * 3 + 1
         torch.testing.assert_close(ours(x), theirs(x))
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def opened(waves, bias):
+    """A filter whose gate is the same everywhere, and whose pictures are not scaled."""
+    waves = waves.eval()
+    for weights in (waves.gate[-1].weight, waves.gate[-1].bias):
+        torch.nn.init.zeros_(weights)
+    waves.gate[-1].bias.data += bias
+    return waves
+
+
+def test_an_open_gate_changes_nothing_and_a_shut_one_leaves_nothing():
+    image = torch.randn(2, 1, 12, 17)
+    with torch.no_grad():
+        waves = opened(Waves(1, 3), 30.0)
+        torch.testing.assert_close(waves(image), waves.pictures(image), atol=1e-4, rtol=1e-4)
+        assert opened(waves, -60.0)(image).abs().max() < 1e-6
+
+
+def test_waves_keep_their_phase_wherever_they_are():
+    """Moving a periodic frame moves what comes out, by as much: a gate knows powers, and powers do not move."""
+    torch.manual_seed(1)
+    waves = Waves(1, 2).eval()
+    waves.pictures = torch.nn.Conv2d(1, 2, 1)  # one that sees no edge
+    image = torch.randn(1, 1, 16, 24)
+    with torch.no_grad():
+        moved, there = waves(image.roll((3, 5), (-2, -1))), waves(image).roll((3, 5), (-2, -1))
+    torch.testing.assert_close(moved, there, atol=1e-4, rtol=1e-4)
+
+
+def test_a_gate_sees_both_sides_of_a_frequency_alike():
+    """Rows of the spectrum lie in the order of their frequency when the gate looks at neighbours."""
+    waves = Waves(1, 1).eval()
+    seen = []
+    waves.gate.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    y = torch.arange(16) * 2 * torch.pi / 16
+    waves.pictures = torch.nn.Identity()
+    with torch.no_grad():
+        waves((torch.cos(2 * y)[:, None] * torch.ones(16))[None, None])
+    rows, columns = torch.nonzero(seen[0][0, 0] > 0, as_tuple=True)
+    assert rows.tolist() == [6, 10] and columns.tolist() == [0, 0]
+
+
+def test_a_network_with_waves_takes_any_size_and_comes_back_from_its_file(tmp_path):
+    model = UNet(base=4, depth=2, waves=3).eval()
+    save_model(model, tmp_path / "net.safetensors")
+    image = torch.randn(1, 1, 9, 14)
+    with torch.no_grad():
+        torch.testing.assert_close(load_model(tmp_path / "net.safetensors")(image), model(image))
