@@ -67,8 +67,8 @@ def train(
     _learn().train(
         sources if len(sources) > 1 else sources[0], samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr,
         loss=loss, schedule=schedule, base=base, depth=depth, waves=waves, passes=passes, level=level,
-        flip=flip, patch=patch, pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, soft=soft, masks=masks, precision=precision,
-        device=device, threads=threads, every=every, out=out, log=log, resume=not fresh,
+        flip=flip, patch=patch, pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, soft=soft, masks=masks,
+        precision=precision, device=device, threads=threads, every=every, out=out, log=log, resume=not fresh,
         progress=sys.stderr.isatty(),
     )  # fmt: skip
     print(out)

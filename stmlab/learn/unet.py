@@ -89,9 +89,10 @@ class Waves(nn.Module):
 
     Each Fourier coefficient X of a picture is multiplied by a gate between 0 and 1, which leaves its phase as it was,
 
-    .. math:: Y(q) = g(q)\, X(q), \qquad g = \operatorname{sigmoid}\, G\big(\ln |X|^2\big),
+    .. math:: Y(q) = g(q)\, X(q), \qquad g = \operatorname{sigmoid}\, G\big(\ln |X|^2, \ln |X_w|^2, |q|\big),
 
-    where G is a few convolutions over the power at q and around it. Wiener's gate is
+    where G is a few convolutions over what is seen at q and around it, and :math:`X_w` belongs to the picture under a
+    Hann window: its peaks are wider, but the edges of the frame do not blur them. Wiener's own gate is
     :math:`1 - |N|^2 / |X|^2`, with the power N of the noise known; here it is guessed from the neighbours.
 
     Parameters
@@ -103,16 +104,38 @@ class Waves(nn.Module):
     def __init__(self, inner, outer):
         super().__init__()
         self.pictures = nn.Conv2d(inner, outer, 3, padding=1)
-        self.gate = nn.Sequential(BatchNorm(outer), block(outer, 2 * outer), nn.Conv2d(2 * outer, outer, 1))
+        seen = 2 * outer + 1
+        self.gate = nn.Sequential(BatchNorm(seen), block(seen, 3 * outer), nn.Conv2d(3 * outer, outer, 1))
         self.norm = BatchNorm(outer)
 
     def forward(self, image):
         """Map images (N, inner, L, P) to filtered pictures (N, outer, L, P)."""
+        size = image.shape[-2:]
         pictures = self.pictures(image).float().contiguous()
+        level = pictures.mean(dim=(-2, -1), keepdim=True)
         waves = torch.fft.rfft2(pictures, norm="ortho")  # (N, outer, L, P / 2 + 1)
-        power = torch.fft.fftshift(waves.real.square() + waves.imag.square(), dim=-2)  # neighbours in q beside each other
-        gate = torch.fft.ifftshift(torch.sigmoid(self.gate((power + FLOOR).log()).float()), dim=-2)
-        return self.norm(torch.fft.irfft2(gate * waves, s=image.shape[-2:], norm="ortho"))
+        windowed = torch.fft.rfft2((pictures - level) * window(size, image.device), norm="ortho")
+        seen = torch.cat([log_power(waves), log_power(windowed), frequency(size, image)], dim=1)
+        # rows of neighbouring frequencies lie beside each other while the gate looks around
+        gate = torch.fft.ifftshift(torch.sigmoid(self.gate(torch.fft.fftshift(seen, dim=-2)).float()), dim=-2)
+        return self.norm(torch.fft.irfft2(gate * waves, s=size, norm="ortho"))
+
+
+def window(size, device):
+    """Return the Hann window of a frame (L, P), nowhere 0."""
+    rows, columns = (torch.hann_window(n + 2, periodic=False, device=device)[1:-1] for n in size)
+    return rows[:, None] * columns
+
+
+def frequency(size, image):
+    """Return |q| of all coefficients of real frames (N, 1, L, P / 2 + 1) [1 / pixel]."""
+    rows, columns = torch.fft.fftfreq(size[0], device=image.device), torch.fft.rfftfreq(size[1], device=image.device)
+    return torch.hypot(rows[:, None], columns).expand(len(image), 1, -1, -1)
+
+
+def log_power(waves):
+    """Return ln |X|^2 of Fourier coefficients, and of the floor where there is nothing."""
+    return (waves.real.square() + waves.imag.square() + FLOOR).log()
 
 
 def block(inner, outer):
