@@ -62,8 +62,8 @@ class Recipe:
 def train(
     data, *, samples=None, epochs=None, steps=None, batch=64, lr=RATE, schedule="one-cycle", loss="bce", seed=0,
     passes=1, level="surface", flip=False, patch=0, pixel_size=0.0, scatter=0.0, crops=1, grey=False, soft=0.0,
-    base=16, depth=4, masks=None, held=None, precision="auto", device="auto", threads=2, out="model.safetensors",
-    log=None, every=100, resume=True, progress=True,
+    base=16, depth=4, waves=0, masks=None, held=None, precision="auto", device="auto", threads=2,
+    out="model.safetensors", log=None, every=100, resume=True, progress=True,
 ):  # fmt: skip
     r"""Train a U-Net, or go on with a run that was stopped.
 
@@ -90,7 +90,7 @@ def train(
         Of the first weights, and of the order or the samples.
     passes, level, flip, patch, pixel_size, scatter, crops, grey, soft
         What the network is shown: see `Stored`.
-    base, depth : int
+    base, depth, waves : int
         See `UNet`.
     masks : {"thesis", "visible"}, optional
         Labels, where samples are made; those of `stmlab.generate` if left out.
@@ -127,7 +127,8 @@ def train(
             raise ModelError(f"{name} = {value!r} must be one of {', '.join(known)}")
     if not 0 < lr <= 10 or every < 1 or threads < 1:
         raise ModelError(f"lr = {lr}, every = {every}, threads = {threads}: lr must be in (0, 10], the others positive")
-    model = initial(UNet, seed, channels_in=passes * LEVELS.get(level, 1), base=base, depth=depth, level=level)
+    model = initial(UNet, seed, channels_in=passes * LEVELS.get(level, 1), base=base, depth=depth, level=level,
+                    waves=waves)
     with processes(device) as place:
         how = {"passes": passes, "level": level, "flip": flip, "patch": patch, "pixel_size": pixel_size,
                "scatter": scatter, "crops": crops, "grey": grey, "soft": soft}  # fmt: skip
