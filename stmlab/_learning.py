@@ -138,7 +138,9 @@ def detect(
     learn = _learn()
     network = learn.load_model(model)
     frames = [_frame(path, width_nm, channel) for path in files]
-    found = [_found(learn, network, frame, threshold) for frame in tqdm(frames, disable=not sys.stderr.isatty())]
+    show = sys.stderr.isatty()
+    bar = tqdm(frames, unit=" images", disable=not show or len(frames) == 1)
+    found = [_found(learn, network, frame, threshold, show) for frame in bar]
     rows = [row for frame, one in zip(frames, found, strict=True) for row in _rows_of(frame, one)]
     table = _csv(rows)
     if out is not None:
@@ -175,9 +177,9 @@ def _frame(path, width_nm, channel):
     return Frame(path, scan.height[0], raster.pixel_size, raster)
 
 
-def _found(learn, network, frame, threshold):
+def _found(learn, network, frame, threshold, progress):
     try:
-        return learn.detect(network, frame.values, frame.pixel_size, threshold)
+        return learn.detect(network, frame.values, frame.pixel_size, threshold, progress=progress)
     except ValueError as error:
         raise Mistake(f"{frame.path}: {error}") from None
 

@@ -432,7 +432,7 @@ def test_import_loads_nothing_heavy():
     assert json.loads(run.stdout) == []
 
 
-# ---- 8-bit images -------------------------------------------------------------------------------------
+# ---- images -------------------------------------------------------------------------------------------
 
 
 def test_images_are_grey_levels_from_the_top(tmp_path):
@@ -442,15 +442,21 @@ def test_images_are_grey_levels_from_the_top(tmp_path):
     image_module.fromarray(np.stack([grey] * 3, axis=-1)).save(tmp_path / "colour.png")
     assert np.array_equal(load_image(tmp_path / "grey.png"), grey)
     assert np.array_equal(load_image(tmp_path / "colour.png"), grey)
+    deep = np.arange(48, dtype=np.uint16).reshape(SHAPE) * 1000  # more than 8 bits hold
+    image_module.fromarray(deep).save(tmp_path / "deep.png")
+    image_module.fromarray(np.stack([grey] * 3 + [grey * 5], axis=-1)).save(tmp_path / "clear.png")  # half transparent
+    image_module.fromarray(grey).convert("P").save(tmp_path / "palette.png")
+    assert np.array_equal(load_image(tmp_path / "deep.png"), deep)
+    assert np.array_equal(load_image(tmp_path / "clear.png"), grey)
+    assert np.array_equal(load_image(tmp_path / "palette.png"), grey)
 
 
 def test_wrong_images_say_so(tmp_path, monkeypatch):
     image_module = pytest.importorskip("PIL.Image")
-    image_module.fromarray(np.zeros((40, 40), np.uint16)).save(tmp_path / "deep.png")
     image_module.fromarray(np.zeros((400, 400), np.uint8)).save(tmp_path / "good.png")
     (tmp_path / "text.jpg").write_bytes(b"hello")
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:60])
-    for name, says in (("deep.png", "8-bit"), ("text.jpg", "no JPEG"), ("cut.png", "cut.png")):
+    for name, says in (("text.jpg", "no JPEG"), ("cut.png", "cut.png")):
         with pytest.raises(FileError, match=says):
             load_image(tmp_path / name)
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100_000)

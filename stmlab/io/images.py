@@ -1,4 +1,4 @@
-"""Images as people see them: rows in space, a rendered picture, and 8-bit images from elsewhere."""
+"""Images as people see them: rows in space, a rendered picture, and images from elsewhere."""
 
 import io
 import warnings
@@ -10,6 +10,7 @@ from ._files import FileError, blamed, need, readable
 from .provenance import describe, quantity
 
 MAX_PIXELS = 2**26  # of an image from outside: 8192 x 8192
+GREY = "1", "L", "I;16", "I"  # kinds of pixels that are levels already
 
 
 def picture(image, raster):
@@ -27,17 +28,17 @@ def recorded(image, raster):
 
 
 def load_image(path):
-    """Read an 8-bit grey image.
+    """Read an image of grey levels.
 
     Parameters
     ----------
     path : path-like
-        A JPEG or PNG file. Colours become grey.
+        A JPEG or PNG file. Colours become grey, and what is transparent counts as if it were not.
 
     Returns
     -------
     ndarray, (L, P)
-        Grey levels from 0 to 255 as floats; row 0 is the top.
+        Grey levels as floats, from 0 to 255, or to 65535 where the file has 16 bits; row 0 is the top.
 
     Raises
     ------
@@ -52,9 +53,7 @@ def load_image(path):
             with image_module.open(path, formats=("JPEG", "PNG")) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise FileError(f"has {image.width * image.height} pixels; at most {MAX_PIXELS} are read")
-                if image.mode not in ("L", "RGB"):
-                    raise FileError(f"has pixels of kind {image.mode!r}; convert it to 8-bit grey")
-                return np.asarray(image.convert("L"), dtype=float)
+                return np.asarray(image if image.mode in GREY else image.convert("RGB").convert("L"), dtype=float)
     except (OSError, SyntaxError, image_module.DecompressionBombError, Warning) as error:
         reason = " ".join(str(error).split())
         raise FileError(f"{path}: is no JPEG or PNG image that can be read ({reason})") from error

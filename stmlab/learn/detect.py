@@ -17,7 +17,7 @@ LARGEST = 2**26  # pixels, after resampling
 FINEST, COARSEST = 1e-3, 1e4  # Å, what a pixel can be
 
 
-def detect(model, image, pixel_size, threshold=None, *, flips=True):
+def detect(model, image, pixel_size, threshold=None, *, flips=True, progress=False):
     """Find the defects of an image.
 
     The image is resampled to the pixels that the network knows, levelled and segmented as it is and upside down, and
@@ -37,6 +37,8 @@ def detect(model, image, pixel_size, threshold=None, *, flips=True):
         Least score, from 0 to 1; the model's own if left out, which was fixed on simulated images.
     flips : bool
         Whether to look upside down, too.
+    progress : bool
+        Whether to show a bar where an image is so large that it is looked at in tiles.
 
     Returns
     -------
@@ -56,17 +58,18 @@ def detect(model, image, pixel_size, threshold=None, *, flips=True):
     threshold = said["threshold"] if threshold is None else threshold
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold = {threshold} is not in [0, 1]: scores are shares of detections that are right")
-    found = candidates(model, image, pixel_size, said["pixel_size"], said["apart"], said["fewest"], flips)
+    found = candidates(model, image, pixel_size, said["pixel_size"], said["apart"], said["fewest"], flips,
+                       progress)
     found["score"] = np.interp(found["score"], said["summit"], said["right"])
     return found[found["score"] >= threshold]
 
 
-def candidates(model, image, pixel_size, scale=0.0, apart=2.0, fewest=0, flips=True):
+def candidates(model, image, pixel_size, scale=0.0, apart=2.0, fewest=0, flips=True, progress=False):
     """Return all that may be a defect, however faint, with the height of the mask's summits as the score.
 
     Parameters
     ----------
-    model, image, pixel_size, flips
+    model, image, pixel_size, flips, progress
         As in `detect`.
     scale : float
         Pixel to which the image is resampled [Å]; 0: none.
@@ -91,7 +94,7 @@ def candidates(model, image, pixel_size, scale=0.0, apart=2.0, fewest=0, flips=T
     if np.ptp(image) == 0:  # nothing to be seen; a network may still imagine something
         return np.zeros(0, DETECTION_DTYPE)
     image = image if shape == had else resample(image, shape)
-    found = peaks(_mask(model, image, flips), FAINTEST, apart / np.sqrt(np.prod(extent / shape)))
+    found = peaks(_mask(model, image, flips, progress), FAINTEST, apart / np.sqrt(np.prod(extent / shape)))
     for axis, name in enumerate("yx"):
         found[name] = (found[name] + 0.5) * (had[axis] / shape[axis]) - 0.5
     return found
@@ -120,8 +123,8 @@ def _shape(had, extent, scale, fewest):
     return tuple(int(n) for n in shape)
 
 
-def _mask(model, image, flips):
+def _mask(model, image, flips, progress=False):
     """Return the mask of the defects (L, P), the mean over the frame as it is and upside down."""
     image = normalise(image, model.settings["level"])
-    mask = segment_normalised(model, image)[DEFECTS]
-    return (mask + segment_normalised(model, image[..., ::-1, :])[DEFECTS, ::-1]) / 2 if flips else mask
+    mask = segment_normalised(model, image, progress)[DEFECTS]
+    return (mask + segment_normalised(model, image[..., ::-1, :], progress)[DEFECTS, ::-1]) / 2 if flips else mask

@@ -45,11 +45,9 @@ def peaks(mask, least=0.5, apart=3.0):
         raise ValueError(f"mask has shape {mask.shape}, apart = {apart} pixels; give (L, P) and more than 0")
     if not mask.size:
         return np.zeros(0, DETECTION_DTYPE)
-    named, count = label((mask == maximum_filter(mask, 3, mode="nearest")) & (mask >= least), np.ones((3, 3)))
-    if not count:
+    places, heights = _summits(mask, least)
+    if not len(places):
         return np.zeros(0, DETECTION_DTYPE)
-    numbers = np.arange(1, count + 1)
-    places, heights = np.array(center_of_mass(named > 0, named, numbers)), maximum(mask, named, numbers)
     order = np.argsort(-heights, kind="stable")
     order = order[_standing(places[order], apart)]
     centred = _centred(mask, places[order], max(apart / 2, 1.0))
@@ -58,6 +56,19 @@ def peaks(mask, least=0.5, apart=3.0):
     found["y"], found["x"] = centred[stands].T
     found["score"] = heights[order][stands]
     return found
+
+
+def _summits(mask, least):
+    """Return the middles (n, 2) of all plateaus that nothing higher touches, and their heights (n,)."""
+    highest = mask == maximum_filter(mask, 3, mode="nearest")
+    named, count = label(highest & (mask >= least), np.ones((3, 3)))
+    numbers = np.arange(1, count + 1)
+    heights = maximum(mask, named, numbers)
+    # a plateau that touches something higher has a pixel that is as high as these and not among the highest around it
+    beside = maximum_filter(np.where(highest, -np.inf, mask), 3, mode="nearest")
+    alone = maximum(beside, named, numbers) < heights if count else np.zeros(0, bool)
+    places = np.array(center_of_mass(named > 0, named, numbers)).reshape(-1, 2)
+    return places[alone], np.asarray(heights)[alone]
 
 
 def _standing(places, apart):

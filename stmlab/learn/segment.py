@@ -1,9 +1,11 @@
 """Asking a network where the lattice and the defects are."""
 
 import math
+from itertools import product
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from .images import normalise
 
@@ -43,32 +45,32 @@ def segment(model, images):
     return out.reshape(*before, *out.shape[1:])
 
 
-def segment_normalised(model, image):
+def segment_normalised(model, image, progress=False):
     """Return the masks (labels, L, P) of one normalised image, of all its channels."""
-    return _segmented(model, image.reshape(1, -1, *image.shape[-2:]))[0]
+    return _segmented(model, image.reshape(1, -1, *image.shape[-2:]), progress)[0]
 
 
-def _segmented(model, images):
+def _segmented(model, images, progress=False):
     """Map normalised images (N, C, L, P) to masks (N, labels, L, P), so many at a time as memory allows."""
     lines, pixels = images.shape[-2:]
     if max(lines, pixels) > TILE:
-        done = [_tiled(model, image)[None] for image in images]
+        done = [_tiled(model, image, progress)[None] for image in images]
     else:
         step = max(AT_ONCE // (lines * pixels), 1)
         done = [masks_of(model, np.ascontiguousarray(images[k : k + step])) for k in range(0, len(images), step)]
     return np.concatenate(done or [np.zeros((0, model.settings["channels_out"], lines, pixels), "f4")])
 
 
-def _tiled(model, image):
+def _tiled(model, image, progress):
     """Return the masks (labels, L, P) of a normalised image (C, L, P) of any size, tile by tile."""
     out, total = None, np.zeros(image.shape[-2:], "f4")
-    for rows in _spans(image.shape[-2]):
-        for columns in _spans(image.shape[-1]):
-            part = masks_of(model, np.ascontiguousarray(image[None, :, rows, columns]))[0]
-            weight = np.minimum.outer(_ramp(rows, image.shape[-2]), _ramp(columns, image.shape[-1]))
-            out = np.zeros((len(part), *image.shape[-2:]), "f4") if out is None else out
-            out[:, rows, columns] += weight * part
-            total[rows, columns] += weight
+    tiles = list(product(_spans(image.shape[-2]), _spans(image.shape[-1])))
+    for rows, columns in tqdm(tiles, unit=" tiles", leave=False, disable=not progress):
+        part = masks_of(model, np.ascontiguousarray(image[None, :, rows, columns]))[0]
+        weight = np.minimum.outer(_ramp(rows, image.shape[-2]), _ramp(columns, image.shape[-1]))
+        out = np.zeros((len(part), *image.shape[-2:]), "f4") if out is None else out
+        out[:, rows, columns] += weight * part
+        total[rows, columns] += weight
     return np.divide(out, total, out=out)
 
 

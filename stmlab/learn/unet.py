@@ -110,15 +110,20 @@ class Waves(nn.Module):
 
     def forward(self, image):
         """Map images (N, inner, L, P) to filtered pictures (N, outer, L, P)."""
+        waves, gates = self.gated(image)
+        return self.norm(torch.fft.irfft2(gates * waves, s=image.shape[-2:], norm="ortho"))
+
+    def gated(self, image):
+        """Return the Fourier coefficients of the pictures of images, and their gates, each (N, outer, L, P / 2 + 1)."""
         size = image.shape[-2:]
         pictures = self.pictures(image).float().contiguous()
         level = pictures.mean(dim=(-2, -1), keepdim=True)
-        waves = torch.fft.rfft2(pictures, norm="ortho")  # (N, outer, L, P / 2 + 1)
+        waves = torch.fft.rfft2(pictures, norm="ortho")
         windowed = torch.fft.rfft2((pictures - level) * window(size, image.device), norm="ortho")
         seen = torch.cat([log_power(waves), log_power(windowed), frequency(size, image)], dim=1)
         # rows of neighbouring frequencies lie beside each other while the gate looks around
-        gate = torch.fft.ifftshift(torch.sigmoid(self.gate(torch.fft.fftshift(seen, dim=-2)).float()), dim=-2)
-        return self.norm(torch.fft.irfft2(gate * waves, s=size, norm="ortho"))
+        gates = torch.sigmoid(self.gate(torch.fft.fftshift(seen, dim=-2)).float())
+        return waves, torch.fft.ifftshift(gates, dim=-2)
 
 
 def window(size, device):

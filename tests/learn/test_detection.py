@@ -40,6 +40,16 @@ def test_a_plateau_is_one_summit():
     assert (found["y"], found["x"]) == (4, 6)
 
 
+def test_a_plateau_that_something_higher_touches_is_no_summit():
+    mask = np.zeros((20, 40))
+    mask[5:15, 5:35] = 0.8  # a wide step
+    mask[9:11, 33] = 1.0  # and what stands on its end, 28 pixels from its other end
+    (found,) = peaks(mask, 0.5, 3)
+    assert found["score"] == 1
+    mask[9:11, 33] = 0.8
+    assert peaks(mask, 0.5, 3)["score"].tolist() == [0.8]
+
+
 def test_of_two_summits_that_are_too_close_the_higher_one_stays():
     mask = np.zeros((1, 40))
     mask[0, [10, 13, 16, 30]] = 0.7, 0.9, 0.8, 0.6
@@ -292,3 +302,15 @@ def test_detections_agree_with_the_calibration(spotted):
     assert found.f1 == pytest.approx(model.card["detection"]["f1"], abs=0.03)
     assert found.rmse < 0.3  # Å, at pixels of 0.4 Å
     assert set(found.recall_by_kind) <= {"se-vacancy-top", "se-vacancy-bottom", "dopant-top", "dopant-bottom"}
+
+
+def test_a_large_image_shows_how_far_it_has_come(capfd, monkeypatch):
+    monkeypatch.setattr(sys.modules["stmlab.learn.segment"], "TILE", 256)
+    model, image = UNet(base=2, depth=2).eval(), np.random.default_rng(0).normal(size=(200, 600))
+    quiet = candidates(model, image, 1.0)
+    assert capfd.readouterr().err == ""
+    np.testing.assert_array_equal(candidates(model, image, 1.0, progress=True), quiet)
+    said = capfd.readouterr().err
+    assert said.count("0/4") == 2  # as it is, and upside down
+    candidates(model, image[:, :200], 1.0, progress=True)
+    assert capfd.readouterr().err == ""
