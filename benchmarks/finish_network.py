@@ -12,7 +12,7 @@ from stmlab.dataset import open_dataset
 from stmlab.learn import calibrate, load_model, save_model
 
 REAL = """\
-Learned from simulated frames of 4 to 50 nm alone, painted shapes under the whole instrument, resampled to 1 Å and
+Learned from simulated frames of 4 to 50 nm alone, painted shapes under the whole instrument, resampled to 1.25 Å and
 treated like published 8-bit pictures. It marks dark and bright spots 1 to 3 nm wide, and no lattice: its first
 channel is empty. In bright clusters it may mark one several times, and weak depressions that experts leave out count
 as defects to it. Its score is the share of right detections in simulated frames, not in measured ones."""

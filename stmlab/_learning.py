@@ -39,6 +39,7 @@ def train(
     base: Annotated[int, typer.Option(min=1, help="Channels of the first level.")] = 16,
     depth: Annotated[int, typer.Option(min=1, help="Levels of the network.")] = 4,
     waves: Annotated[int, typer.Option(min=0, help="Channels filtered in Fourier space.")] = 0,
+    start: Annotated[str | None, typer.Option(help="Network to go on from, a name or a file.")] = None,
     passes: Annotated[int, typer.Option(min=1, max=2, help="1: trace; 2: trace and retrace.")] = 1,
     level: Annotated[Literal["surface", "line", "noise"], typer.Option(help="How images are levelled.")] = "surface",
     masks: Annotated[
@@ -66,7 +67,7 @@ def train(
     sources = [_fixed(name, changes) if changes else name for name in data]
     _learn().train(
         sources if len(sources) > 1 else sources[0], samples=samples, epochs=epochs, seed=seed, batch=batch, lr=lr,
-        loss=loss, schedule=schedule, base=base, depth=depth, waves=waves, passes=passes, level=level,
+        loss=loss, schedule=schedule, base=base, depth=depth, waves=waves, start=start, passes=passes, level=level,
         flip=flip, patch=patch, pixel_size=pixel_size, scatter=scatter, crops=crops, grey=grey, soft=soft, masks=masks,
         precision=precision, device=device, threads=threads, every=every, out=out, log=log, resume=not fresh,
         progress=sys.stderr.isatty(),

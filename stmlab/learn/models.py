@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import tomlkit
@@ -73,6 +74,24 @@ def load_model(name_or_path="main"):
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     model.card = card
     return model.to(memory_format=torch.channels_last).eval()
+
+
+def beginning(start, seed, **settings):
+    """Return a network with these settings to begin a training with, and what its card says of an earlier one.
+
+    Either the first weights follow from the seed, and the global generator stays as it is; or they are those of the
+    network `start`, of which only `channels_in` and `level` must agree with the settings: what it is shown.
+    """
+    if start is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return UNet(**settings), {}
+    model = load_model(start)
+    for name in ("level", "channels_in"):
+        if model.settings[name] != settings[name]:
+            raise ModelError(f"{start} was shown images with {name} = {model.settings[name]}, not {settings[name]}")
+    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in model.state_dict().values()))
+    return model, {"sha256": digest.hexdigest(), "training": model.card.get("training", {})}
 
 
 def check_name(path):

@@ -26,12 +26,11 @@ from . import metrics
 from .checkpoint import Log, load_checkpoint, save_checkpoint
 from .data import Mixed, Stored, Streaming, ahead, shared
 from .images import LEVELS
-from .models import ModelError, check_name, load_model, save_model
+from .models import ModelError, beginning, check_name, load_model, save_model
 from .processes import processes, repeatable
 from .rate import SCHEDULES
 from .segment import masks_of
 from .step import LOSSES, optimizer_of, train_step
-from .unet import UNet
 
 RATE = 1e-2
 FAR = 2**40  # where the samples that a streaming run is validated on begin: no run gets there
@@ -56,13 +55,14 @@ class Recipe:
     pixel_size: float
     precision: str
     held: int
+    start: dict
     architecture: dict
 
 
 def train(
     data, *, samples=None, epochs=None, steps=None, batch=64, lr=RATE, schedule="one-cycle", loss="bce", seed=0,
     passes=1, level="surface", flip=False, patch=0, pixel_size=0.0, scatter=0.0, crops=1, grey=False, soft=0.0,
-    base=16, depth=4, waves=0, masks=None, held=None, precision="auto", device="auto", threads=2,
+    base=16, depth=4, waves=0, start=None, masks=None, held=None, precision="auto", device="auto", threads=2,
     out="model.safetensors", log=None, every=100, resume=True, progress=True,
 ):  # fmt: skip
     r"""Train a U-Net, or go on with a run that was stopped.
@@ -92,6 +92,9 @@ def train(
         What the network is shown: see `Stored`.
     base, depth, waves : int
         See `UNet`.
+    start : str or path, optional
+        A network to go on from, see `load_model`, instead of random weights: its architecture holds, and its card
+        goes into the new one. Choose `passes` and `level` as they were there, and a lower `lr`.
     masks : {"thesis", "visible"}, optional
         Labels, where samples are made; those of `stmlab.generate` if left out.
     held : int, optional
@@ -127,8 +130,8 @@ def train(
             raise ModelError(f"{name} = {value!r} must be one of {', '.join(known)}")
     if not 0 < lr <= 10 or every < 1 or threads < 1:
         raise ModelError(f"lr = {lr}, every = {every}, threads = {threads}: lr must be in (0, 10], the others positive")
-    model = initial(UNet, seed, channels_in=passes * LEVELS.get(level, 1), base=base, depth=depth, level=level,
-                    waves=waves)
+    settings = {"channels_in": passes * LEVELS.get(level, 1), "level": level}
+    model, before = beginning(start, seed, base=base, depth=depth, waves=waves, **settings)
     with processes(device) as place:
         how = {"passes": passes, "level": level, "flip": flip, "patch": patch, "pixel_size": pixel_size,
                "scatter": scatter, "crops": crops, "grey": grey, "soft": soft}  # fmt: skip
@@ -137,7 +140,7 @@ def train(
         precision = _precision(precision, place.device)
         recipe = Recipe(
             describe(source), _steps(source, samples, epochs, steps), batch, lr, schedule, loss, seed, flip, patch,
-            pixel_size, precision, 0 if check is None else check.size, model.settings)  # fmt: skip
+            pixel_size, precision, 0 if check is None else check.size, before, model.settings)  # fmt: skip
         run = Run(recipe, shared(source, place.rank, place.count), check, place, check_name(out), log, every, threads)
         return run.run(model.to(place.device, memory_format=torch.channels_last), resume, progress and place.first)
 
@@ -202,13 +205,6 @@ class Run:
                     save_checkpoint(self.checkpoint, model, optimizer, k + 1, asdict(recipe))
                 sofar, since = [], time.perf_counter()
         return found
-
-
-def initial(kind, seed, **settings):
-    """Return a network whose first weights follow from the seed; the global generator stays as it is."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return kind(**settings)
 
 
 def validate(model, images, masks):

@@ -142,7 +142,7 @@ def eye(scale=0.0, fewest=0, **settings):
 def hills(shape, pixel_size, places, width=3.0):
     """Hills 1 high at (x, y) [Å] on a rough floor, pixels of (fast, slow) Å."""
     y, x = ((np.arange(n) + 0.5) * side for n, side in zip(shape, pixel_size[::-1], strict=True))
-    image = 0.01 * RNG.normal(size=shape)
+    image = 0.01 * np.random.default_rng(5).normal(size=shape)
     for at_x, at_y in places:
         image += np.exp(-((x - at_x) ** 2 + (y[:, None] - at_y) ** 2) / (2 * width**2))
     return image

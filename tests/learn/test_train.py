@@ -144,6 +144,26 @@ def test_the_card_says_where_it_comes_from(tiny, tmp_path):
     assert said["validation"]["mse"] == pytest.approx(last["mse"], rel=1e-5)
 
 
+def test_it_goes_on_from_a_network(tiny, tmp_path, stopping, monkeypatch):
+    first = train(tiny, steps=6, out=tmp_path / "a.safetensors", **SMALL, waves=1)
+    how = SMALL | {"steps": 5, "lr": 1e-9, "start": tmp_path / "a.safetensors"}
+    model = train(tiny, out=tmp_path / "b.safetensors", **how)
+    assert model.settings == first.settings  # one filter for waves, though nobody said so again
+    torch.testing.assert_close(dict(model.named_parameters()), dict(first.named_parameters()), rtol=0, atol=1e-6)
+    assert model.card["training"]["start"]["training"] == first.card["training"]
+    stopping(4)
+    with pytest.raises(Stop):
+        train(tiny, out=tmp_path / "c.safetensors", **how)
+    monkeypatch.undo()
+    assert_same(train(tiny, out=tmp_path / "c.safetensors", **how), model)  # and stops and goes on like any other
+    (tmp_path / "a.safetensors").unlink()
+    train(tiny, steps=1, out=tmp_path / "a.safetensors", **SMALL)
+    with pytest.raises(ModelError, match="another run"):  # from another network
+        train(tiny, out=tmp_path / "b.safetensors", **how)
+    with pytest.raises(ModelError, match="level = surface, not line"):
+        train(tiny, out=tmp_path / "d.safetensors", level="line", **how)
+
+
 def test_validation_samples_are_not_learned_from(tiny, tmp_path, monkeypatch):
     asked = set()
     take = Stored.batch
@@ -253,7 +273,7 @@ def test_two_processes_learn_what_one_learns(tiny, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     two = load_model(out)
     one = train(tiny, out=tmp_path / "one.safetensors", steps=6, lr=1e-3, **SMALL | {"every": 3})
-    start = MODULE.initial(UNet, 0, base=4, depth=2)
+    start, _ = MODULE.beginning(None, 0, base=4, depth=2)
     for (name, a), b, before in zip(weights(one).items(), weights(two).values(), weights(start).values(), strict=True):
         if a.is_floating_point():
             moved = float((a - before).abs().max())
